@@ -1,0 +1,2 @@
+//! osm-cli
+fn main() {}

@@ -1,0 +1,6 @@
+//! Disk transfer: NBD, block sources and sinks, the copy engine, hashes.
+
+pub mod block;
+mod error;
+
+pub use self::error::{Context, Error, ErrorKind, Result, Retry};
