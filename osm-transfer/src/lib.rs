@@ -2,5 +2,6 @@
 
 pub mod block;
 mod error;
+pub mod nbd;
 
 pub use self::error::{Context, Error, ErrorKind, Result, Retry};
