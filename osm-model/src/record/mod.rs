@@ -153,7 +153,7 @@ macro_rules! record {
         }
 
         impl $crate::record::Field for $name {
-            const EXPECTED: &'static str = "a mapping";
+            const EXPECTED: &'static str = <Self as $crate::record::Record>::POLICY.expected();
 
             fn read(node: &$crate::yaml::Node, reader: &mut $crate::record::Reader) -> Option<Self> {
                 $crate::record::read_record(node, reader)

@@ -18,6 +18,16 @@ pub(crate) enum Policy {
     Reference,
 }
 
+impl Policy {
+    /// What to tell the user that belongs here.
+    pub(crate) const fn expected(self) -> &'static str {
+        match self {
+            Self::Reference => "a reference with domain_name, name and project_name",
+            Self::Params | Self::Migration | Self::Info => "a mapping",
+        }
+    }
+}
+
 /// What kind of problem was met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ProblemKind {
@@ -203,6 +213,11 @@ impl<'m, 'r> Members<'m, 'r> {
                 self.reader.at_key(&name, |reader| reader.problem(ProblemKind::Unknown, unknown(&name)));
             }
             self.kept.push((key.clone(), value.clone()));
+        }
+        if self.policy == Policy::Reference && self.map.get("name").is_some_and(Node::is_blank) {
+            let message =
+                "the reference has no name: name what it refers to, or write null instead of the reference";
+            self.reader.at_key("name", |reader| reader.problem(ProblemKind::Empty, message));
         }
         self.reader.reference = self.outer_reference;
         Extra::new(std::mem::take(&mut self.kept), std::mem::take(&mut self.absent))

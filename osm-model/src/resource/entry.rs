@@ -74,16 +74,12 @@ fn check<P: Params>(entry: &Node, reader: &mut Reader) {
     let mut report = |section: &str, key: &str, kind, message: &str| {
         reader.at_key(section, |reader| reader.at_key(key, |reader| reader.problem(kind, message)));
     };
-    if P::HAS_ID && member("_info", "id").is_none_or(is_blank) {
+    if P::HAS_ID && member("_info", "id").is_none_or(Node::is_blank) {
         let message = "the source id is missing: restore it from the export, it tells the resources apart";
         report("_info", "id", ProblemKind::Missing, message);
     }
-    if P::NAME_REQUIRED && member("params", "name").is_some_and(is_blank) {
+    if P::NAME_REQUIRED && member("params", "name").is_some_and(Node::is_blank) {
         let message = "the name is empty: give the resource the name it shall have on the destination";
         report("params", "name", ProblemKind::Empty, message);
     }
-}
-
-fn is_blank(node: &Node) -> bool {
-    node.is_null() || node.as_str() == Some("")
 }

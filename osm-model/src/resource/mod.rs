@@ -58,6 +58,10 @@ pub(crate) trait Params: Record + Field {
 
 /// A resource of a file, of any type.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "resources are few and seldom moved; boxes would show in every match"
+)]
 pub enum Resource {
     /// A network.
     Network(Network),

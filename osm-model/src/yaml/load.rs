@@ -29,7 +29,10 @@ pub fn load(text: &str) -> Result<Node> {
     if shape.is_null() {
         return Ok(Node::null());
     }
-    Scalars(&shape).deserialize(serde_yaml::Deserializer::from_str(text)).map_err(syntax_error)
+    // Quotes do not show in a parsed key; a document that quotes this one means the string.
+    let merge = !text.contains("'<<':") && !text.contains("\"<<\":");
+    let scalars = Scalars { shape: &shape, merge };
+    scalars.deserialize(serde_yaml::Deserializer::from_str(text)).map_err(syntax_error)
 }
 
 fn syntax_error(source: serde_yaml::Error) -> Error {
@@ -40,13 +43,18 @@ fn syntax_error(source: serde_yaml::Error) -> Error {
     error.with_source(source)
 }
 
-struct Scalars<'v>(&'v Value);
+/// The second reading, led by the shape that the first one found.
+#[derive(Clone, Copy)]
+struct Scalars<'v> {
+    shape: &'v Value,
+    merge: bool,
+}
 
 impl<'de> DeserializeSeed<'de> for Scalars<'_> {
     type Value = Node;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<Node, D::Error> {
-        match self.0 {
+        match self.shape {
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
                 deserializer.deserialize_str(self)
             }
@@ -67,17 +75,17 @@ impl<'de> Visitor<'de> for Scalars<'_> {
     }
 
     fn visit_str<E>(self, text: &str) -> std::result::Result<Node, E> {
-        Ok(match self.0 {
+        Ok(match self.shape {
             Value::String(text) => Node::text(text),
             _ => plain(text),
         })
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> std::result::Result<Node, A::Error> {
-        let shapes = self.0.as_sequence().map_or(&[][..], Vec::as_slice);
+        let shapes = self.shape.as_sequence().map_or(&[][..], Vec::as_slice);
         let mut items = Vec::with_capacity(shapes.len());
         for shape in shapes {
-            let Some(item) = access.next_element_seed(Scalars(shape))? else { break };
+            let Some(item) = access.next_element_seed(Self { shape, ..self })? else { break };
             items.push(item);
         }
         Ok(Node::List(items))
@@ -85,9 +93,12 @@ impl<'de> Visitor<'de> for Scalars<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> std::result::Result<Node, A::Error> {
         let mut entries = Vec::new();
-        for (key, value) in self.0.as_mapping().into_iter().flatten() {
-            let Some(key) = access.next_key_seed(Scalars(key))? else { break };
-            entries.push((key, access.next_value_seed(Scalars(value))?));
+        for (key, value) in self.shape.as_mapping().into_iter().flatten() {
+            let Some(key) = access.next_key_seed(Self { shape: key, ..self })? else { break };
+            entries.push((key, access.next_value_seed(Self { shape: value, ..self })?));
+        }
+        if !self.merge {
+            return Ok(Node::Map(entries.into_iter().collect()));
         }
         merge(entries).map_err(A::Error::custom)
     }

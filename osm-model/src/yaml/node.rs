@@ -40,6 +40,11 @@ impl Node {
         matches!(self, Self::Plain(text) if resolve::resolve(text) == Resolved::Null)
     }
 
+    /// Whether this is null or the empty string.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.is_null() || self.as_str() == Some("")
+    }
+
     /// The string, if it is one.
     pub fn as_str(&self) -> Option<&str> {
         match self {
@@ -77,7 +82,7 @@ impl Node {
         let text = self.scalar()?;
         match self {
             Self::Plain(text) => resolve::integer(text),
-            _ => text.trim().parse().ok(),
+            _ => text.trim().parse().ok().or_else(|| resolve::integer(text)),
         }
     }
 
@@ -86,7 +91,12 @@ impl Node {
         let text = self.scalar()?;
         match self {
             Self::Plain(text) => resolve::number(text),
-            _ => text.trim().parse().ok().filter(|value: &f64| value.is_finite()),
+            _ => text
+                .trim()
+                .parse()
+                .ok()
+                .filter(|value: &f64| value.is_finite())
+                .or_else(|| resolve::number(text)),
         }
     }
 

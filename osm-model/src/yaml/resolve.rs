@@ -248,15 +248,44 @@ pub(crate) fn float_text(value: f64) -> String {
     if value.is_infinite() {
         return if value > 0.0 { ".inf" } else { "-.inf" }.to_owned();
     }
-    // Rust prints the same shortest digits; the layout differs.
-    let scientific = format!("{value:e}");
-    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    if (-4..16).contains(&exponent) {
-        let plain = format!("{value}");
-        return if plain.contains('.') { plain } else { format!("{plain}.0") };
+    let sign = if value.is_sign_negative() { "-" } else { "" };
+    let (digits, exponent) = shortest_digits(value.abs());
+    let split = |at: usize| digits.split_at_checked(at).unwrap_or((&digits, ""));
+    match exponent {
+        0..16 => {
+            let whole = usize::try_from(exponent + 1).unwrap_or_default();
+            let (head, tail) = split(whole);
+            let fraction = if tail.is_empty() { "0" } else { tail };
+            format!("{sign}{head:0<whole$}.{fraction}")
+        }
+        -4..0 => {
+            let zeros = usize::try_from(-exponent - 1).unwrap_or_default();
+            format!("{sign}0.{}{digits}", "0".repeat(zeros))
+        }
+        _ => {
+            let (head, tail) = split(1);
+            let fraction = if tail.is_empty() { "0" } else { tail };
+            let direction = if exponent < 0 { '-' } else { '+' };
+            format!("{sign}{head}.{fraction}e{direction}{:02}", exponent.abs())
+        }
     }
-    let point = if mantissa.contains('.') { "" } else { ".0" };
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{mantissa}{point}e{sign}{:02}", exponent.abs())
+}
+
+/// The shortest digits that stand for a number, and the exponent of the first.
+///
+/// The standard library breaks a tie between two such texts by another rule than Python, the
+/// JSON writer by the same.
+fn shortest_digits(value: f64) -> (String, i32) {
+    let text = serde_json::Number::from_f64(value).map(|number| number.to_string()).unwrap_or_default();
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((&text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let shift = i32::try_from(whole.len()).unwrap_or_default() - 1;
+    let all = format!("{whole}{fraction}");
+    let significant = all.trim_start_matches('0');
+    let zeros = i32::try_from(all.len() - significant.len()).unwrap_or_default();
+    let digits = significant.trim_end_matches('0');
+    if digits.is_empty() {
+        return ("0".to_owned(), 0);
+    }
+    (digits.to_owned(), exponent.parse::<i32>().unwrap_or_default() + shift - zeros)
 }
