@@ -1,0 +1,165 @@
+//! What runs on a conversion host: `osm-cli agent ...`.
+//!
+//! ```text
+//!   orchestrator: one unix socket pair
+//!     one end  = stdin + stdout of  agent export DEVICE             our NBD server, read-only
+//!     other    = stdin + stdout of  agent pull DEVICE --size N      our NBD client and engine
+//! ```
+//!
+//! An agent says what it does on standard error, one JSON [`Report`] a line, and writes a heartbeat
+//! at least every 250 ms. One that cannot, or whose leash is gone, ends: an orchestrator that was
+//! killed leaves no copier behind.
+
+mod device;
+mod disk;
+mod report;
+mod stdio;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Result;
+
+pub use self::device::DeviceSearch;
+pub use self::report::Report;
+
+/// Names a file; an agent ends when the file does. For hosts behind SSH, where a reader that went
+/// away is not noticed.
+pub const LEASH: &str = "OSM_AGENT_LEASH";
+
+/// Arguments of `agent export`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportArgs {
+    /// The device or file to serve, read-only.
+    pub device: PathBuf,
+}
+
+/// Arguments of `agent pull`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PullArgs {
+    /// The device or file to write.
+    pub device: PathBuf,
+    /// How many bytes the served disk must have.
+    pub size: u64,
+}
+
+/// Arguments of `agent hash`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HashArgs {
+    /// The device or file to hash.
+    pub device: PathBuf,
+    /// How many bytes from its start.
+    pub size: u64,
+}
+
+/// Arguments of `agent device`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceArgs {
+    /// The id of the volume.
+    pub volume: String,
+    /// Where udev names devices by id, when not in the usual place.
+    pub devices: Option<PathBuf>,
+    /// How long the device may take to appear.
+    pub wait: Duration,
+}
+
+/// What an agent is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AgentCommand {
+    /// Serve a device over NBD on standard input and output.
+    Export(ExportArgs),
+    /// Copy what standard input serves to a device.
+    Pull(PullArgs),
+    /// Hash the first bytes of a device.
+    Hash(HashArgs),
+    /// Find the device of a volume.
+    Device(DeviceArgs),
+}
+
+impl AgentCommand {
+    /// The words after `osm-cli`.
+    pub fn words(&self) -> Vec<OsString> {
+        let mut words: Vec<OsString> = vec!["agent".into()];
+        match self {
+            Self::Export(args) => words.extend(["export".into(), args.device.clone().into()]),
+            Self::Pull(args) => {
+                words.extend(["pull".into(), args.device.clone().into()]);
+                words.extend(["--size".into(), args.size.to_string().into()]);
+            }
+            Self::Hash(args) => {
+                words.extend(["hash".into(), args.device.clone().into()]);
+                words.extend(["--size".into(), args.size.to_string().into()]);
+            }
+            Self::Device(args) => {
+                words.extend(["device".into(), args.volume.clone().into()]);
+                words.extend(["--wait".into(), args.wait.as_secs().to_string().into()]);
+                if let Some(devices) = &args.devices {
+                    words.extend(["--devices".into(), devices.clone().into()]);
+                }
+            }
+        }
+        words
+    }
+
+    /// Its verb, for messages.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::Export(_) => "agent export",
+            Self::Pull(_) => "agent pull",
+            Self::Hash(_) => "agent hash",
+            Self::Device(_) => "agent device",
+        }
+    }
+}
+
+/// The device of a volume.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// Its path on the host.
+    pub path: PathBuf,
+    /// How many bytes it has.
+    pub size: u64,
+}
+
+/// Serves a device, read-only, on standard input and output until the client leaves.
+///
+/// # Errors
+/// The device cannot be read, the client broke the protocol, or nobody hears the agent any more.
+pub async fn export(args: ExportArgs) -> Result<()> {
+    let (reader, writer) = stdio::open()?;
+    report::alive(|_| disk::serve(args.device, reader, writer)).await
+}
+
+/// Copies what standard input and output serve to a device.
+///
+/// # Errors
+/// The device cannot be written, is in use or too small, the server failed, or nobody hears the
+/// agent any more.
+pub async fn pull(args: PullArgs) -> Result<()> {
+    let (reader, writer) = stdio::open()?;
+    report::alive(|reporter| disk::pull(args, reader, writer, reporter)).await
+}
+
+/// Hashes the first bytes of a device.
+///
+/// # Errors
+/// The device cannot be read or is too small, or nobody hears the agent any more.
+pub async fn hash(args: HashArgs) -> Result<()> {
+    report::alive(|reporter| disk::hash(args, reporter)).await
+}
+
+/// Finds the device of a volume.
+///
+/// # Errors
+/// It does not appear in time, is ambiguous, or nobody hears the agent any more.
+pub async fn device(args: DeviceArgs) -> Result<()> {
+    report::alive(|reporter| async move {
+        let device = DeviceSearch::new(args.devices).wait(&args.volume, args.wait).await?;
+        reporter.say(Report::Device(device));
+        Ok(())
+    })
+    .await
+}

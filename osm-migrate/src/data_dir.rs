@@ -1,0 +1,179 @@
+//! The data directory: resource files, image data, logs and the state of a migration.
+//!
+//! ```text
+//!   networks.yml ... workloads.yml     resource files, one kind each, in OS Migrate's format
+//!   image_blobs/ID-NAME                image data
+//!   workload_logs/NAME.log, NAME.state what happened to a workload; its disks in percent
+//!   state.db                           jobs, claims, checkpoints
+//! ```
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use osm_model::{Kind, OS_MIGRATE_VERSION, ResourceFile};
+
+use crate::{Error, ErrorKind, Result, SqliteStore};
+
+/// A folder that holds everything about the migration of one project.
+#[derive(Debug, Clone)]
+pub struct DataDir {
+    path: PathBuf,
+}
+
+impl DataDir {
+    /// The data directory at `path`; nothing is read or made yet.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file of the resources of `kind`.
+    pub fn resource_path(&self, kind: Kind) -> PathBuf {
+        self.path.join(kind.file_name())
+    }
+
+    /// The folder of image data.
+    pub fn image_blobs(&self) -> PathBuf {
+        self.path.join("image_blobs")
+    }
+
+    /// The file of an image's data.
+    pub fn image_blob(&self, id: &str, name: &str) -> PathBuf {
+        self.image_blobs().join(file_name(&format!("{id}-{name}")))
+    }
+
+    /// The log of a workload.
+    pub fn workload_log(&self, name: &str) -> PathBuf {
+        self.path.join("workload_logs").join(format!("{}.log", file_name(name)))
+    }
+
+    /// The progress of a workload's disks.
+    pub fn workload_state(&self, name: &str) -> PathBuf {
+        self.path.join("workload_logs").join(format!("{}.state", file_name(name)))
+    }
+
+    /// Opens the state store, making it and the directory when they are not there.
+    ///
+    /// # Errors
+    /// The directory cannot be made, or the store not be opened.
+    pub fn open_state(&self) -> Result<SqliteStore> {
+        self.create(&self.path)?;
+        SqliteStore::open(&self.state_path())
+    }
+
+    /// Whether there is a state store.
+    pub fn has_state(&self) -> bool {
+        self.state_path().exists()
+    }
+
+    /// The resource file of `kind`; `None` when there is none.
+    ///
+    /// # Errors
+    /// It cannot be read, or is no resource file of this version.
+    pub fn read(&self, kind: Kind) -> Result<Option<ResourceFile>> {
+        let path = self.resource_path(kind);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::from(error).with_object(path.display().to_string())),
+        };
+        let parsed = ResourceFile::parse(&text, OS_MIGRATE_VERSION).map_err(|error| {
+            Error::new(ErrorKind::Data, "the resource file cannot be used")
+                .with_object(path.display().to_string())
+                .with_source(error)
+        })?;
+        Ok(Some(parsed))
+    }
+
+    /// Writes the resource file of `kind`, whole or not at all.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn write(&self, kind: Kind, file: &ResourceFile) -> Result<()> {
+        self.create(&self.path)?;
+        let path = self.resource_path(kind);
+        replace(&path, file.to_yaml().as_bytes(), 0o644)
+            .map_err(|error| Error::from(error).with_object(path.display().to_string()))
+    }
+
+    /// Name and text of every `*.yml` file, by name.
+    ///
+    /// # Errors
+    /// The directory or a file in it cannot be read.
+    pub fn texts(&self) -> Result<Vec<(PathBuf, String)>> {
+        let named = |error: io::Error| Error::from(error).with_object(self.path.display().to_string());
+        let mut texts = Vec::new();
+        for entry in fs::read_dir(&self.path).map_err(named)? {
+            let path = entry.map_err(named)?.path();
+            if path.extension().is_some_and(|extension| extension == "yml") && path.is_file() {
+                let text = fs::read_to_string(&path)
+                    .map_err(|error| Error::from(error).with_object(path.display().to_string()))?;
+                texts.push((path, text));
+            }
+        }
+        texts.sort();
+        Ok(texts)
+    }
+
+    /// Makes the folder of `path`, which lies in the data directory.
+    pub(crate) fn create_parent(&self, path: &Path) -> Result<()> {
+        self.create(path.parent().unwrap_or(&self.path))
+    }
+
+    fn create(&self, path: &Path) -> Result<()> {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o750)
+            .create(path)
+            .map_err(|error| Error::from(error).with_object(path.display().to_string()))
+    }
+
+    fn state_path(&self) -> PathBuf {
+        self.path.join("state.db")
+    }
+}
+
+/// Replaces a file so that a reader, or a power loss, meets the old text or the new one.
+pub(crate) fn replace(path: &Path, text: &[u8], mode: u32) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{}.tmp", std::process::id()));
+    let temporary = folder.join(name);
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&temporary)?;
+    file.write_all(text)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)?;
+    File::open(folder)?.sync_all()
+}
+
+/// A name as one path component. Names of servers and images are free text.
+fn file_name(name: &str) -> String {
+    name.replace(['/', '\0'], "_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn free_text_stays_within_the_directory() {
+        let dir = DataDir::new("data");
+        assert_eq!(dir.workload_log("../../etc/web 1"), Path::new("data/workload_logs/.._.._etc_web 1.log"));
+    }
+
+    #[test]
+    fn a_replaced_file_leaves_no_other_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("networks.yml");
+        replace(&path, b"one", 0o644).unwrap();
+        replace(&path, b"two", 0o644).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+}

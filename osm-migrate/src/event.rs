@@ -1,0 +1,182 @@
+//! What happens, as it happens: one [`Event`] a line for programs, a sentence for people.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ErrorKind, Step, Summary};
+
+/// How the work on one item ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It was made.
+    Created,
+    /// It was there and has been changed.
+    Updated,
+    /// It was there, as it should be.
+    Unchanged,
+    /// Something of its name is there that is not ours; it was left alone.
+    Exists,
+    /// It is not to be worked on.
+    Skipped,
+    /// It could not be done.
+    Failed,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Unchanged => "unchanged",
+            Self::Exists => "exists",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+        })
+    }
+}
+
+/// One thing that happened. Serialises to an object whose `event` says which.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// A resource was written to its file, or could not be.
+    Exported {
+        /// The plural word of its kind: `networks`.
+        kind: String,
+        /// Its name.
+        name: Option<String>,
+        /// Its id in the source cloud.
+        id: Option<String>,
+        /// How it ended.
+        outcome: Outcome,
+        /// Why, when it failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+    },
+    /// A resource was imported, or could not be.
+    Imported {
+        /// The plural word of its kind: `networks`.
+        kind: String,
+        /// Its name.
+        name: Option<String>,
+        /// Its id in the destination cloud.
+        id: Option<String>,
+        /// How it ended.
+        outcome: Outcome,
+        /// Why, when it failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+    },
+    /// Work on a workload begins.
+    WorkloadStarted {
+        /// Its name.
+        workload: String,
+    },
+    /// A step of a workload begins.
+    StepStarted {
+        /// The workload's name.
+        workload: String,
+        /// Which step.
+        step: Step,
+    },
+    /// A step of a workload is done.
+    StepDone {
+        /// The workload's name.
+        workload: String,
+        /// Which step.
+        step: Step,
+        /// What was found or done.
+        detail: Option<String>,
+    },
+    /// A disk is being copied.
+    DiskProgress {
+        /// The workload's name.
+        workload: String,
+        /// The name of the volume, or its id when it has none.
+        volume: String,
+        /// Bytes that travelled.
+        copied: u64,
+        /// Bytes known to be zero.
+        zeroed: u64,
+        /// Bytes in all.
+        total: u64,
+    },
+    /// Both ends of a copy were hashed and are equal.
+    DiskVerified {
+        /// The workload's name.
+        workload: String,
+        /// The name of the volume, or its id when it has none.
+        volume: String,
+        /// The root of the hash, in hex.
+        digest: String,
+    },
+    /// A workload is done.
+    WorkloadDone {
+        /// Its name.
+        workload: String,
+        /// The id of its server in the destination cloud.
+        server_id: Option<String>,
+        /// How it ended.
+        outcome: Outcome,
+    },
+    /// A workload could not be moved; its source has been put back as far as possible.
+    WorkloadFailed {
+        /// Its name.
+        workload: String,
+        /// The step that failed.
+        step: Step,
+        /// What failed, with its causes.
+        error: String,
+        /// What kind of error it is.
+        kind: ErrorKind,
+        /// What the operator can do.
+        hint: Option<String>,
+    },
+    /// Something the operator should know that stops nothing.
+    Warning {
+        /// The workload's name, when it concerns one.
+        workload: Option<String>,
+        /// What.
+        message: String,
+    },
+    /// All items have been worked on.
+    Summary(Summary),
+}
+
+/// Takes events as they happen; must not block for long.
+pub trait EventSink: Send + Sync {
+    /// Takes one event.
+    fn emit(&self, event: &Event);
+}
+
+/// Forgets every event.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NullSink;
+
+impl EventSink for NullSink {
+    fn emit(&self, _event: &Event) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_object_with_its_name() {
+        let event = Event::StepStarted { workload: "web".into(), step: Step::CopyDisks };
+        let line = serde_json::to_string(&event).unwrap();
+        assert_eq!(line, r#"{"event":"step_started","workload":"web","step":"copy_disks"}"#);
+        assert_eq!(serde_json::from_str::<Event>(&line).unwrap(), event);
+    }
+
+    #[test]
+    fn a_summary_keeps_its_counts_beside_the_name() {
+        let summary = Summary { created: 2, ..Summary::default() };
+        let value = serde_json::to_value(Event::Summary(summary)).unwrap();
+        assert_eq!(value["event"], "summary");
+        assert_eq!(value["created"], 2);
+    }
+}

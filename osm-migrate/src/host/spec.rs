@@ -1,0 +1,164 @@
+//! How an operator names a conversion host: `local:SERVER` or `ssh:SERVER`, with options.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use crate::{Error, ErrorKind, Result};
+
+/// A conversion host as it is given on a command line.
+///
+/// ```
+/// use osm_migrate::HostSpec;
+///
+/// let spec: HostSpec = "ssh:os_migrate_conv_dst,user=cloud-user,port=2222".parse()?;
+/// assert_eq!(spec.server(), "os_migrate_conv_dst");
+/// # Ok::<(), osm_migrate::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostSpec {
+    /// This machine is the conversion host.
+    Local {
+        /// Name or id of its Nova server.
+        server: String,
+        /// Where udev names devices by id, when not in the usual place.
+        devices: Option<PathBuf>,
+    },
+    /// The conversion host is reached with the operator's OpenSSH client.
+    Ssh(SshSpec),
+}
+
+/// A conversion host reached over SSH.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SshSpec {
+    /// Name or id of its Nova server.
+    pub server: String,
+    /// Where it answers; asked of Nova when not given. An alias of ~/.ssh/config does as well.
+    pub address: Option<String>,
+    /// The port, when not that of the ssh configuration.
+    pub port: Option<u16>,
+    /// The user, when not that of the ssh configuration.
+    pub user: Option<String>,
+    /// The private key, when not one of the agent or the ssh configuration.
+    pub key: Option<PathBuf>,
+    /// The file of known host keys, when not that of the ssh configuration.
+    pub known_hosts: Option<PathBuf>,
+    /// Believe the first host key seen, and only that one from then on.
+    pub accept_new: bool,
+    /// Where udev on the host names devices by id, when not in the usual place.
+    pub devices: Option<PathBuf>,
+}
+
+impl HostSpec {
+    /// Name or id of the host's Nova server.
+    pub fn server(&self) -> &str {
+        match self {
+            Self::Local { server, .. } => server,
+            Self::Ssh(ssh) => &ssh.server,
+        }
+    }
+}
+
+impl FromStr for HostSpec {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let wrong = |why: String| {
+            Error::new(ErrorKind::Config, why).with_object(format!("conversion host `{text}`")).with_hint(
+                "write ssh:SERVER[,address=H][,port=P][,user=U][,key=FILE][,known-hosts=FILE]\
+                 [,host-key=accept-new][,devices=DIR] or local:SERVER[,devices=DIR]",
+            )
+        };
+        let (scheme, rest) =
+            text.split_once(':').ok_or_else(|| wrong("it says neither ssh: nor local:".into()))?;
+        let mut words = rest.split(',');
+        let server = words.next().unwrap_or_default().to_owned();
+        if server.is_empty() {
+            return Err(wrong("the server's name is missing".into()));
+        }
+        let mut ssh = SshSpec { server, ..SshSpec::default() };
+        for word in words {
+            let (key, value) =
+                word.split_once('=').ok_or_else(|| wrong(format!("`{word}` is not KEY=VALUE")))?;
+            if value.is_empty() || value.starts_with('-') {
+                return Err(wrong(format!("`{word}` has no usable value")));
+            }
+            match (scheme, key) {
+                (_, "devices") => ssh.devices = Some(value.into()),
+                ("ssh", "address") => ssh.address = Some(value.to_owned()),
+                ("ssh", "port") => {
+                    ssh.port = Some(value.parse().map_err(|_| wrong(format!("`{value}` is no port")))?);
+                }
+                ("ssh", "user") => ssh.user = Some(value.to_owned()),
+                ("ssh", "key") => ssh.key = Some(value.into()),
+                ("ssh", "known-hosts") => ssh.known_hosts = Some(value.into()),
+                ("ssh", "host-key") if value == "accept-new" => ssh.accept_new = true,
+                ("ssh", "host-key") => return Err(wrong("host-key can only be accept-new".into())),
+                _ => return Err(wrong(format!("there is no option `{key}` here"))),
+            }
+        }
+        match scheme {
+            "local" => Ok(Self::Local { server: ssh.server, devices: ssh.devices }),
+            "ssh" => Ok(Self::Ssh(ssh)),
+            other => Err(wrong(format!("there is no host of kind `{other}`"))),
+        }
+    }
+}
+
+impl fmt::Display for HostSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local { server, .. } => write!(f, "local:{server}"),
+            Self::Ssh(ssh) => write!(f, "ssh:{}", ssh.server),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_of_ssh_hosts_are_understood() {
+        let spec: HostSpec =
+            "ssh:conv,address=10.0.0.5,port=22,user=root,key=/k,known-hosts=/h,host-key=accept-new,devices=/d"
+                .parse()
+                .unwrap();
+        let expected = SshSpec {
+            server: "conv".into(),
+            address: Some("10.0.0.5".into()),
+            port: Some(22),
+            user: Some("root".into()),
+            key: Some("/k".into()),
+            known_hosts: Some("/h".into()),
+            accept_new: true,
+            devices: Some("/d".into()),
+        };
+        assert_eq!(spec, HostSpec::Ssh(expected));
+    }
+
+    #[test]
+    fn local_hosts_have_devices_only() {
+        let spec: HostSpec = "local:conv,devices=/dev/disk/by-id".parse().unwrap();
+        assert_eq!(spec.server(), "conv");
+        assert!("local:conv,user=root".parse::<HostSpec>().is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_by_name() {
+        for (text, part) in [
+            ("conv", "neither"),
+            ("ssh:", "missing"),
+            ("rsh:conv", "rsh"),
+            ("ssh:conv,port=x", "port"),
+            ("ssh:conv,key", "KEY=VALUE"),
+            ("ssh:conv,host-key=no", "accept-new"),
+            ("ssh:conv,address=-oProxyCommand=evil", "address"),
+            ("ssh:conv,color=red", "color"),
+        ] {
+            let error = text.parse::<HostSpec>().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config);
+            assert!(error.to_string().contains(part), "{error}");
+        }
+    }
+}

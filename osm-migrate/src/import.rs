@@ -1,0 +1,150 @@
+//! Import: from resource files to a cloud. Workloads are not imported but migrated.
+
+use std::collections::HashSet;
+
+use osm_model::{FilterSet, Kind, Reference, Resource};
+use osm_openstack::Session;
+use osm_openstack::import::ImportOptions;
+
+use crate::{DataDir, Error, ErrorKind, Event, EventSink, Outcome, Result, Summary};
+
+/// Creates or updates what the files describe, in the order of dependencies.
+///
+/// A resource that cannot be imported does not stop the others, except those that refer to it: they
+/// fail with that reason. Workloads and detached volumes have disks, and are skipped here.
+///
+/// # Errors
+/// The credentials are refused, or a file cannot be used.
+pub async fn import(
+    session: &Session,
+    kinds: &[Kind],
+    filters: &FilterSet,
+    data_dir: &DataDir,
+    events: &dyn EventSink,
+) -> Result<Summary> {
+    let mut summary = Summary::default();
+    let mut failed = Failed::default();
+    let options = ImportOptions { image_blobs: data_dir.image_blobs() };
+    for &kind in Kind::IN_ORDER.iter().filter(|kind| kinds.contains(kind)) {
+        let Some(file) = data_dir.read(kind)? else { continue };
+        let filter = filters.get(kind);
+        let wanted = |resource: &&Resource| {
+            resource.kind() == Some(kind) && filter.matches_optional(resource.filter_name())
+        };
+        for resource in file.resources.iter().filter(wanted) {
+            if matches!(kind, Kind::Workload | Kind::DetachedVolume) {
+                summary.count(Outcome::Skipped);
+                events.emit(&event(kind, resource, None, Outcome::Skipped, None));
+                continue;
+            }
+            let result = match failed.blocker(resource) {
+                Some(blocker) => Err(blocked(&blocker)),
+                None => {
+                    osm_openstack::import::import(session, resource, &options).await.map_err(Error::from)
+                }
+            };
+            match result {
+                Ok(imported) => {
+                    let outcome = match imported.outcome {
+                        osm_openstack::import::Outcome::Created => Outcome::Created,
+                        osm_openstack::import::Outcome::Updated => Outcome::Updated,
+                        osm_openstack::import::Outcome::Unchanged => Outcome::Unchanged,
+                    };
+                    summary.count(outcome);
+                    events.emit(&event(kind, resource, Some(imported.id), outcome, None));
+                }
+                Err(error) if error.kind() == ErrorKind::Auth => return Err(error),
+                Err(error) => {
+                    failed.add(kind, resource);
+                    events.emit(&event(kind, resource, None, Outcome::Failed, Some(error.chain())));
+                    summary.fail(format!("{} {}", kind.word(), named(resource)), &error);
+                }
+            }
+        }
+    }
+    events.emit(&Event::Summary(summary.clone()));
+    Ok(summary)
+}
+
+fn event(kind: Kind, resource: &Resource, id: Option<String>, outcome: Outcome, error: Option<String>) -> Event {
+    let name = resource.name().map(str::to_owned);
+    Event::Imported { kind: kind.word().to_owned(), name, id, outcome, error }
+}
+
+fn named(resource: &Resource) -> &str {
+    resource.filter_name().or(resource.id()).unwrap_or("without name")
+}
+
+fn blocked((kind, name): &(Kind, String)) -> Error {
+    Error::new(ErrorKind::Blocked, format!("it needs `{name}` of {}, which failed", kind.word()))
+        .with_hint("see why that one failed, then import again")
+}
+
+/// What could not be imported in this run, by kind and name.
+#[derive(Debug, Default)]
+struct Failed {
+    names: HashSet<(Kind, String)>,
+}
+
+impl Failed {
+    fn add(&mut self, kind: Kind, resource: &Resource) {
+        if let Some(name) = resource.name() {
+            self.names.insert((kind, name.to_owned()));
+        }
+    }
+
+    /// The first failed thing that the resource refers to.
+    fn blocker(&self, resource: &Resource) -> Option<(Kind, String)> {
+        if self.names.is_empty() {
+            return None;
+        }
+        let needs = match resource {
+            Resource::Subnet(subnet) => vec![(Kind::Network, &subnet.params.network_ref)],
+            Resource::SecurityGroupRule(rule) => vec![
+                (Kind::SecurityGroup, &rule.params.security_group_ref),
+                (Kind::SecurityGroup, &rule.params.remote_group_ref),
+            ],
+            Resource::RouterInterface(interface) => {
+                let mut needs = vec![
+                    (Kind::Router, &interface.params.device_ref),
+                    (Kind::Network, &interface.params.network_ref),
+                ];
+                needs.extend(interface.params.fixed_ips_refs.iter().map(|ip| (Kind::Subnet, &ip.subnet_ref)));
+                needs
+            }
+            _ => Vec::new(),
+        };
+        needs.into_iter().find_map(|(kind, reference)| {
+            let Reference { name: Some(name), .. } = reference.as_ref()? else { return None };
+            let key = (kind, name.clone());
+            self.names.contains(&key).then_some(key)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use osm_model::{Entry, Network, NetworkInfo, NetworkParams, Subnet, SubnetInfo, SubnetParams};
+
+    use super::*;
+
+    fn network(name: &str) -> Network {
+        let params = NetworkParams { name: Some(name.into()), ..NetworkParams::default() };
+        Entry::new(params, NetworkInfo::default())
+    }
+
+    fn subnet(network: &str) -> Subnet {
+        let params =
+            SubnetParams { network_ref: Some(Reference::auth(network)), ..SubnetParams::default() };
+        Entry::new(params, SubnetInfo::default())
+    }
+
+    #[test]
+    fn what_needs_a_failed_thing_names_it() {
+        let mut failed = Failed::default();
+        failed.add(Kind::Network, &Resource::Network(network("net1")));
+        let blocker = failed.blocker(&Resource::Subnet(subnet("net1")));
+        assert_eq!(blocker, Some((Kind::Network, "net1".to_owned())));
+        assert_eq!(failed.blocker(&Resource::Subnet(subnet("net2"))), None);
+    }
+}

@@ -1,0 +1,121 @@
+//! The steps of a cold migration, in the order they are taken.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, ErrorKind};
+
+/// One step of moving a workload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Step {
+    /// Everything the workload needs is there.
+    Preflight,
+    /// No other process works on the job.
+    Claim,
+    /// The source server is stopped.
+    StopSource,
+    /// There is a volume with the boot disk's bytes that can be attached elsewhere.
+    BootDisk,
+    /// The data volumes are attached to nothing.
+    DetachVolumes,
+    /// All source volumes are attached to the source conversion host.
+    AttachSource,
+    /// There is a destination volume for each source volume.
+    CreateVolumes,
+    /// The destination volumes are attached to the destination conversion host.
+    AttachDestination,
+    /// The bytes have been copied and flushed.
+    CopyDisks,
+    /// Both ends hash the same.
+    VerifyDisks,
+    /// The destination volumes are attached to nothing.
+    DetachDestination,
+    /// The ports of the destination server are there.
+    CreatePorts,
+    /// The destination server is there and ACTIVE.
+    CreateServer,
+    /// The floating IPs are associated.
+    FloatingIps,
+    /// The source server has its volumes back, and temporary things are gone.
+    RestoreSource,
+    /// The job is done.
+    Release,
+}
+
+impl Step {
+    /// All steps, in order.
+    pub const ALL: [Self; 16] = [
+        Self::Preflight,
+        Self::Claim,
+        Self::StopSource,
+        Self::BootDisk,
+        Self::DetachVolumes,
+        Self::AttachSource,
+        Self::CreateVolumes,
+        Self::AttachDestination,
+        Self::CopyDisks,
+        Self::VerifyDisks,
+        Self::DetachDestination,
+        Self::CreatePorts,
+        Self::CreateServer,
+        Self::FloatingIps,
+        Self::RestoreSource,
+        Self::Release,
+    ];
+
+    /// The step's word, as in events and metadata.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Preflight => "preflight",
+            Self::Claim => "claim",
+            Self::StopSource => "stop_source",
+            Self::BootDisk => "boot_disk",
+            Self::DetachVolumes => "detach_volumes",
+            Self::AttachSource => "attach_source",
+            Self::CreateVolumes => "create_volumes",
+            Self::AttachDestination => "attach_destination",
+            Self::CopyDisks => "copy_disks",
+            Self::VerifyDisks => "verify_disks",
+            Self::DetachDestination => "detach_destination",
+            Self::CreatePorts => "create_ports",
+            Self::CreateServer => "create_server",
+            Self::FloatingIps => "floating_ips",
+            Self::RestoreSource => "restore_source",
+            Self::Release => "release",
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Step {
+    type Err = Error;
+
+    fn from_str(word: &str) -> Result<Self, Error> {
+        Self::ALL
+            .into_iter()
+            .find(|step| step.as_str() == word)
+            .ok_or_else(|| Error::new(ErrorKind::State, format!("there is no step `{word}`")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_the_serialised_names() {
+        for step in Step::ALL {
+            assert_eq!(serde_json::to_value(step).unwrap(), step.as_str());
+            assert_eq!(step.as_str().parse::<Step>().unwrap(), step);
+        }
+    }
+}
