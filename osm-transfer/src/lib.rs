@@ -1,7 +1,22 @@
 //! Disk transfer: NBD, block sources and sinks, the copy engine, hashes.
+//!
+//! ```text
+//!   endpoint   a path or an NBD URI, opened as a source or a sink
+//!      |
+//!   block      the two traits every disk implements      file, nbd   the disks of this crate
+//!      |
+//!   transfer   moves a source to a sink                  hash        says whether they are equal
+//! ```
+
+#![deny(unsafe_code)]
 
 pub mod block;
+pub mod endpoint;
 mod error;
+pub mod file;
+pub mod hash;
 pub mod nbd;
+mod sys;
+pub mod transfer;
 
 pub use self::error::{Context, Error, ErrorKind, Result, Retry};

@@ -16,6 +16,7 @@
 
 mod buffer;
 mod range;
+mod survey;
 
 use std::fmt;
 use std::os::fd::BorrowedFd;
@@ -26,6 +27,7 @@ use crate::Result;
 
 pub use self::buffer::{Buffer, BufferPool};
 pub use self::range::{ByteRange, Extent, ExtentKind};
+pub(crate) use self::survey::survey;
 
 /// Sizes that requests must or should have, in bytes; the three sizes of the NBD protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,234 @@
+//! The engine: moves a source to a sink.
+//!
+//! ```text
+//!   source --extents--> plan --pieces--> engine --reads, writes, zeroes--> sink --flush--> report
+//!                                          |
+//!                                       Progress
+//! ```
+//!
+//! A transfer is sized before it begins: a sink that is too small gets no byte. The first error ends
+//! it and is the error that is returned; there is no partial success. Success means that the sink
+//! was flushed after its last write.
+
+mod cancel;
+mod engine;
+mod engine_rw;
+mod plan;
+mod progress;
+mod same;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub use self::cancel::CancelFlag;
+use self::engine::Job;
+pub use self::progress::{Advance, Progress};
+use crate::block::{BlockSink, BlockSource};
+use crate::endpoint::too_small;
+use crate::hash::Digest;
+use crate::{Error, ErrorKind, Result};
+
+/// Bytes of a request, unless a disk prefers more.
+const REQUEST: u32 = 256 << 10;
+
+/// Bytes under way at once.
+const IN_FLIGHT: usize = 16 << 20;
+
+/// How a copy is proven.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Verify {
+    /// It is not: the disks are trusted.
+    #[default]
+    None,
+    /// Source and copy are read again after the flush, and their hashes compared.
+    ReadBack,
+}
+
+/// What a transfer did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Bytes of the source.
+    pub size: u64,
+    /// Bytes that were read and written.
+    pub copied: u64,
+    /// Bytes that are zeroes and were not read, or not written.
+    pub zeroed: u64,
+    /// How long it took, flush and verification included.
+    pub elapsed: Duration,
+    /// The root of the disk's hash, if the copy was verified.
+    pub digest: Option<Digest>,
+}
+
+/// A source, a sink, and how to move one to the other.
+pub struct Transfer {
+    job: Job,
+    verify_with: Option<Arc<dyn BlockSource>>,
+    cancel: CancelFlag,
+}
+
+/// Builds a [`Transfer`].
+#[derive(Default)]
+pub struct Builder {
+    source: Option<Arc<dyn BlockSource>>,
+    sink: Option<Arc<dyn BlockSink>>,
+    in_flight: Option<usize>,
+    request: Option<u32>,
+    verify: Verify,
+    verify_with: Option<Arc<dyn BlockSource>>,
+    progress: Option<Arc<dyn Progress>>,
+    cancel: CancelFlag,
+}
+
+impl Transfer {
+    /// A transfer to be described.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Moves the disk.
+    ///
+    /// # Errors
+    /// The first error of a request, with the range it happened at; `Interrupted` once the flag is
+    /// raised; `Mismatch` when verification finds a difference.
+    ///
+    /// # Cancel safety
+    /// May be dropped at any time; requests that the disks have begun may still end. The sink then
+    /// holds a part of the source, and was not flushed.
+    pub async fn run(self) -> Result<Report> {
+        let Self { job, verify_with, cancel } = self;
+        let work = async {
+            let started = Instant::now();
+            let done = engine::run(&job).await?;
+            job.sink.flush().await?;
+            let digest = match &verify_with {
+                Some(copy) => Some(verify::read_back(&job.source, copy, job.size).await?),
+                None => None,
+            };
+            Ok(Report {
+                size: job.size,
+                copied: done.copied,
+                zeroed: done.zeroed,
+                elapsed: started.elapsed(),
+                digest,
+            })
+        };
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(Error::new(ErrorKind::Interrupted, "the transfer was cancelled")),
+            report = work => report,
+        }
+    }
+}
+
+impl Builder {
+    /// What is read.
+    #[must_use]
+    pub fn source(mut self, source: Arc<dyn BlockSource>) -> Self {
+        self.source = Some(source);
+        self
+    }
+
+    /// What is written.
+    #[must_use]
+    pub fn sink(mut self, sink: Arc<dyn BlockSink>) -> Self {
+        self.sink = Some(sink);
+        self
+    }
+
+    /// How many bytes may be under way at once; 16 MiB unless said otherwise. At least one request
+    /// is always under way.
+    #[must_use]
+    pub fn in_flight(mut self, bytes: usize) -> Self {
+        self.in_flight = Some(bytes);
+        self
+    }
+
+    /// How many bytes one request moves, within what the disks allow; what they prefer, unless said
+    /// otherwise.
+    #[must_use]
+    pub fn request(mut self, bytes: u32) -> Self {
+        self.request = Some(bytes);
+        self
+    }
+
+    /// How the copy is proven.
+    #[must_use]
+    pub fn verify(mut self, verify: Verify) -> Self {
+        self.verify = verify;
+        self
+    }
+
+    /// The sink's disk, opened to be read; needed to verify.
+    #[must_use]
+    pub fn verify_with(mut self, copy: Arc<dyn BlockSource>) -> Self {
+        self.verify_with = Some(copy);
+        self
+    }
+
+    /// Who hears how far the transfer is.
+    #[must_use]
+    pub fn progress(mut self, progress: Arc<dyn Progress>) -> Self {
+        self.progress = Some(progress);
+        self
+    }
+
+    /// What stops the transfer.
+    #[must_use]
+    pub fn cancel(mut self, cancel: CancelFlag) -> Self {
+        self.cancel = cancel;
+        self
+    }
+
+    /// Checks that the transfer can be done at all.
+    ///
+    /// # Errors
+    /// A `Config` error: no source or no sink, a sink that is smaller than the source or that is the
+    /// source itself, or sizes of requests that do not fit.
+    pub fn build(self) -> Result<Transfer> {
+        let config = |message: &str| Error::new(ErrorKind::Config, message);
+        let source = self.source.ok_or_else(|| config("the transfer has no source"))?;
+        let sink = self.sink.ok_or_else(|| config("the transfer has no sink"))?;
+        if sink.size() < source.size() {
+            return Err(too_small(sink.size(), source.size()));
+        }
+        if same::is_same_disk(source.descriptor(), sink.descriptor()) {
+            return Err(config("source and target are the same disk"));
+        }
+        let verify_with = match self.verify {
+            Verify::None => None,
+            Verify::ReadBack => {
+                let copy =
+                    self.verify_with.ok_or_else(|| config("nothing to read the copy back with was given"))?;
+                if copy.size() < source.size() {
+                    return Err(config("the disk to read the copy back with is smaller than the source"));
+                }
+                Some(copy)
+            }
+        };
+        let job = Job::new(source, sink, self.request, self.in_flight.unwrap_or(IN_FLIGHT))?;
+        let job = Job { progress: self.progress.unwrap_or_else(|| Arc::new(())), ..job };
+        Ok(Transfer { job, verify_with, cancel: self.cancel })
+    }
+}
+
+impl fmt::Debug for Transfer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transfer")
+            .field("source", &self.job.source)
+            .field("sink", &self.job.sink)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("source", &self.source)
+            .field("sink", &self.sink)
+            .finish_non_exhaustive()
+    }
+}

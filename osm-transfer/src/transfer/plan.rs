@@ -1,0 +1,57 @@
+//! The plan of a transfer: which pieces of the source are data, in order.
+
+use tokio::sync::mpsc::Sender;
+
+use super::engine::Job;
+use crate::Result;
+use crate::block::{self, ByteRange, Extent, ExtentKind};
+
+/// Extents are asked for one range of this many bytes at a time, while the range before is moved.
+pub(super) const WORK_RANGE: u64 = 256 << 20;
+
+/// Pieces that may wait for their turn.
+pub(super) const AHEAD: usize = 64;
+
+/// One request's worth of the source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Piece {
+    /// Must be read to be known.
+    Data(ByteRange),
+    /// Reads as zeroes.
+    Zeroes(ByteRange),
+}
+
+/// Sends every piece of the source, in order; ends early once nobody takes them.
+pub(super) async fn plan(job: &Job, pieces: Sender<Piece>) -> Result<()> {
+    let mut at = 0;
+    while at < job.size {
+        let range = ByteRange::new(at, WORK_RANGE.min(job.size - at));
+        for extent in block::survey(job.source.as_ref(), range, job.align).await? {
+            for piece in cut(extent, job) {
+                if pieces.send(piece).await.is_err() {
+                    return Ok(());
+                }
+            }
+        }
+        at = range.end();
+    }
+    Ok(())
+}
+
+/// The extent in pieces that end at multiples of the size of a request.
+fn cut(extent: Extent, job: &Job) -> impl Iterator<Item = Piece> {
+    let (most, piece): (u64, fn(ByteRange) -> Piece) = match extent.kind {
+        ExtentKind::Data => (job.request, Piece::Data),
+        ExtentKind::Zero | ExtentKind::Hole => (job.zero_request, Piece::Zeroes),
+    };
+    let end = extent.range.end();
+    let mut at = extent.range.offset;
+    std::iter::from_fn(move || {
+        (at < end).then(|| {
+            let next = (at - at % most).saturating_add(most).min(end);
+            let range = ByteRange::new(at, next - at);
+            at = next;
+            piece(range)
+        })
+    })
+}
