@@ -33,7 +33,7 @@ pub mod identity;
 pub mod image;
 pub mod import;
 pub mod network;
-mod reference;
+pub mod reference;
 
 pub use auth::{
     Authenticator, Credentials, DomainIdentity, DomainRef, ProjectRef, Scope, Token, UserIdentity, UserRef,
