@@ -4,6 +4,21 @@
 //! (what is imported and compared), `_info` (what the source said, for the reader) and
 //! `_migration_params` (how to migrate). The files are the ones that OS Migrate reads and
 //! writes, byte for byte; what a file holds beyond the format is kept when it is rewritten.
+//!
+//! ```
+//! use osm_model::{OS_MIGRATE_VERSION, Resource, ResourceFile, SecurityGroup, Upsert};
+//!
+//! let mut group = SecurityGroup::default();
+//! group.params.name = Some("web".to_owned());
+//! group.info.id = Some("1359ec88-4873-40d2-aa0b-18ad0588f107".to_owned());
+//!
+//! let mut file = ResourceFile::new();
+//! assert_eq!(file.upsert(Resource::SecurityGroup(group)), Upsert::Appended);
+//! let text = file.to_yaml();
+//! assert!(text.contains("  params:\n    description: null\n    name: web\n"));
+//! assert_eq!(ResourceFile::parse(&text, OS_MIGRATE_VERSION)?, file);
+//! # Ok::<(), osm_model::Error>(())
+//! ```
 
 #![forbid(unsafe_code)]
 

@@ -1,5 +1,7 @@
 //! Property: our YAML is what PyYAML's `safe_dump` writes, and both read it back alike.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
 mod peer;
 
 use osm_model::yaml::{self, Node};

@@ -4,10 +4,10 @@
 //! text. So a document is read twice: once for its shape, once for the text of each scalar that
 //! the first pass took for something else than a string; that text is resolved anew.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_yaml::Value;
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 use super::resolve::{self, Resolved};
 use super::{Map, Node};
@@ -22,17 +22,15 @@ use crate::error::{Error, ErrorKind, Result};
 /// [`ErrorKind::Syntax`] with line and column when the text is not YAML, holds more than one
 /// document, a duplicate key or a tag of a foreign type.
 pub fn load(text: &str) -> Result<Node> {
-    let shape: Value = match serde_yaml::from_str(text) {
-        Ok(shape) => shape,
-        Err(error) => return Err(syntax_error(error)),
-    };
-    if shape.is_null() {
-        return Ok(Node::null());
-    }
+    let shape: Shape = serde_yaml::from_str(text).map_err(syntax_error)?;
     // Quotes do not show in a parsed key; a document that quotes this one means the string.
     let merge = !text.contains("'<<':") && !text.contains("\"<<\":");
-    let scalars = Scalars { shape: &shape, merge };
-    scalars.deserialize(serde_yaml::Deserializer::from_str(text)).map_err(syntax_error)
+    let reading = Reading { shape: &shape, merge };
+    match reading.deserialize(serde_yaml::Deserializer::from_str(text)) {
+        // There was no scalar at all.
+        Err(_) if matches!(shape, Shape::Plain) => Ok(Node::null()),
+        outcome => outcome.map_err(syntax_error),
+    }
 }
 
 fn syntax_error(source: serde_yaml::Error) -> Error {
@@ -43,31 +41,97 @@ fn syntax_error(source: serde_yaml::Error) -> Error {
     error.with_source(source)
 }
 
+/// What the first reading found.
+enum Shape {
+    /// A scalar that is not a string to the parser.
+    Plain,
+    Text,
+    List(Vec<Shape>),
+    Map(Vec<(Shape, Shape)>),
+}
+
+impl<'de> Deserialize<'de> for Shape {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_any(ShapeVisitor)
+    }
+}
+
+struct ShapeVisitor;
+
+/// Any scalar but a string.
+macro_rules! plain_shapes {
+    ($($visit:ident($ty:ty)),*) => {$(
+        fn $visit<E>(self, _: $ty) -> std::result::Result<Shape, E> {
+            Ok(Shape::Plain)
+        }
+    )*};
+}
+
+impl<'de> Visitor<'de> for ShapeVisitor {
+    type Value = Shape;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value without a tag")
+    }
+
+    plain_shapes!(
+        visit_bool(bool),
+        visit_i64(i64),
+        visit_u64(u64),
+        visit_i128(i128),
+        visit_u128(u128),
+        visit_f64(f64)
+    );
+
+    fn visit_unit<E>(self) -> std::result::Result<Shape, E> {
+        Ok(Shape::Plain)
+    }
+
+    fn visit_none<E>(self) -> std::result::Result<Shape, E> {
+        Ok(Shape::Plain)
+    }
+
+    fn visit_str<E>(self, _: &str) -> std::result::Result<Shape, E> {
+        Ok(Shape::Text)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> std::result::Result<Shape, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = access.next_element()? {
+            items.push(item);
+        }
+        Ok(Shape::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> std::result::Result<Shape, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = access.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Shape::Map(entries))
+    }
+}
+
 /// The second reading, led by the shape that the first one found.
 #[derive(Clone, Copy)]
-struct Scalars<'v> {
-    shape: &'v Value,
+struct Reading<'s> {
+    shape: &'s Shape,
     merge: bool,
 }
 
-impl<'de> DeserializeSeed<'de> for Scalars<'_> {
+impl<'de> DeserializeSeed<'de> for Reading<'_> {
     type Value = Node;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<Node, D::Error> {
         match self.shape {
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-                deserializer.deserialize_str(self)
-            }
-            Value::Sequence(_) => deserializer.deserialize_seq(self),
-            Value::Mapping(_) => deserializer.deserialize_map(self),
-            Value::Tagged(tagged) => {
-                Err(D::Error::custom(format!("the tag {} is not supported: remove it", tagged.tag)))
-            }
+            Shape::Plain | Shape::Text => deserializer.deserialize_str(self),
+            Shape::List(_) => deserializer.deserialize_seq(self),
+            Shape::Map(_) => deserializer.deserialize_map(self),
         }
     }
 }
 
-impl<'de> Visitor<'de> for Scalars<'_> {
+impl<'de> Visitor<'de> for Reading<'_> {
     type Value = Node;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -76,26 +140,35 @@ impl<'de> Visitor<'de> for Scalars<'_> {
 
     fn visit_str<E>(self, text: &str) -> std::result::Result<Node, E> {
         Ok(match self.shape {
-            Value::String(text) => Node::text(text),
+            Shape::Text => Node::text(text),
             _ => plain(text),
         })
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> std::result::Result<Node, A::Error> {
-        let shapes = self.shape.as_sequence().map_or(&[][..], Vec::as_slice);
+        let Shape::List(shapes) = self.shape else { return Err(A::Error::custom("not a list")) };
         let mut items = Vec::with_capacity(shapes.len());
         for shape in shapes {
-            let Some(item) = access.next_element_seed(Self { shape, ..self })? else { break };
+            let Some(item) = access.next_element_seed(Reading { shape, ..self })? else { break };
             items.push(item);
         }
         Ok(Node::List(items))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> std::result::Result<Node, A::Error> {
-        let mut entries = Vec::new();
-        for (key, value) in self.shape.as_mapping().into_iter().flatten() {
-            let Some(key) = access.next_key_seed(Self { shape: key, ..self })? else { break };
-            entries.push((key, access.next_value_seed(Self { shape: value, ..self })?));
+        let Shape::Map(shapes) = self.shape else { return Err(A::Error::custom("not a mapping")) };
+        let mut seen = BTreeSet::new();
+        let mut entries = Vec::with_capacity(shapes.len());
+        for (key, value) in shapes {
+            let Some(key) = access.next_key_seed(Reading { shape: key, ..self })? else { break };
+            let value = access.next_value_seed(Reading { shape: value, ..self })?;
+            let Some(name) = key.scalar() else {
+                return Err(A::Error::custom("a key must be a string or a number"));
+            };
+            if !seen.insert((key.as_str().is_some(), name.to_owned())) {
+                return Err(A::Error::custom(format!("duplicate key `{name}`: remove one of them")));
+            }
+            entries.push((key, value));
         }
         if !self.merge {
             return Ok(Node::Map(entries.into_iter().collect()));

@@ -9,6 +9,8 @@ mod load;
 mod node;
 mod resolve;
 mod scalar;
+#[cfg(test)]
+mod tests;
 
 pub use emit::dump;
 pub use load::load;
