@@ -1,9 +1,13 @@
 //! Network block device: the protocol, a client and a server.
 
 mod client;
+pub mod compat;
 mod server;
+mod transport;
 mod uri;
+mod wire;
 
 pub use self::client::{Client, ClientOptions, ExportInfo, list};
 pub use self::server::{Export, Server, ServerOptions};
 pub use self::uri::{Address, Uri};
+pub use self::wire::{MalformedMessage, PeerIncompatible, PeerMisbehaved};

@@ -1,13 +1,32 @@
 //! The client: one or several connections to an export.
 
+mod connection;
+mod cover;
+mod disk;
+mod failure;
+mod handshake;
+mod receive;
+mod send;
+mod table;
+mod watch;
+
+use std::future::Future;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
 
-use super::Uri;
-use crate::block::{BlockSink, BlockSource, Buffer, ByteRange, Capabilities, Extent, ZeroMode};
-use crate::{Error, ErrorKind, Result};
+use self::connection::{Connection, Unclaimed};
+use self::handshake::{Negotiated, Ready};
+use self::table::{Operation, Outcome};
+use super::transport::{self, Reader, Writer};
+use super::uri::{Address, Uri};
+use super::wire::PeerMisbehaved;
+use super::wire::consts::TransmissionFlags;
+use crate::{Error, ErrorKind, Result, Retry};
 
 /// How a [`Client`] connects.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,13 +37,14 @@ pub struct ClientOptions {
     pub structured: bool,
     /// Ask for block status (`base:allocation`); needs structured replies.
     pub meta_context: bool,
-    /// How long the peer may stand still before the connection is given up.
+    /// How long the server may stand still, in the handshake or with requests under way, before
+    /// the connection is given up.
     pub timeout: Duration,
 }
 
 impl Default for ClientOptions {
     fn default() -> Self {
-        Self { connections: 4, structured: true, meta_context: true, timeout: Duration::from_secs(60) }
+        Self { connections: 2, structured: true, meta_context: true, timeout: Duration::from_secs(60) }
     }
 }
 
@@ -42,93 +62,181 @@ pub struct ExportInfo {
 }
 
 /// One or several connections to an export.
+///
+/// A request goes over the connection with the fewest under way. Any number of requests may be
+/// under way at once; each takes its buffer and gives it back with the result. A request whose
+/// future is dropped is still carried out, and if it fails, the next flush says so.
 #[derive(Debug)]
-pub struct Client {}
-
-fn later() -> Error {
-    Error::new(ErrorKind::PeerUnsupported, "not built yet")
+pub struct Client {
+    connections: Vec<Connection>,
+    negotiated: Negotiated,
+    unclaimed: Unclaimed,
+    endpoint: String,
 }
 
 /// The exports of a server.
 ///
 /// # Errors
 /// The server cannot be reached or does not list its exports.
-pub async fn list(_uri: &Uri, _options: &ClientOptions) -> Result<Vec<ExportInfo>> {
-    Err(later())
+pub async fn list(uri: &Uri) -> Result<Vec<ExportInfo>> {
+    let options = ClientOptions::default();
+    let listing = async {
+        let (reader, writer) = dial(uri).await?;
+        handshake::list(reader, writer).await
+    };
+    within(options.timeout, listing).await.map_err(|error| error.with_endpoint(uri.to_string()))
 }
 
 impl Client {
-    /// Connects to the export that `uri` names.
+    /// Connects to the export that `uri` names; with several connections when the server says
+    /// that they see the same bytes (`NBD_FLAG_CAN_MULTI_CONN`).
     ///
     /// # Errors
     /// The server cannot be reached, has no such export, or breaks the protocol.
-    pub async fn connect(_uri: &Uri, _options: &ClientOptions) -> Result<Self> {
-        Err(later())
+    pub async fn connect(uri: &Uri, options: &ClientOptions) -> Result<Self> {
+        let endpoint = uri.to_string();
+        let one = || async {
+            let entering = async {
+                let (reader, writer) = dial(uri).await?;
+                handshake::enter(reader, writer, uri.export(), options).await
+            };
+            within(options.timeout, entering).await.map_err(|error| error.with_endpoint(&endpoint))
+        };
+        let mut client = Self::start(one().await?, endpoint.clone(), options);
+        if client.can(TransmissionFlags::NBD_FLAG_CAN_MULTI_CONN) {
+            while client.connections.len() < options.connections {
+                let ready = one().await?;
+                if ready.negotiated.size != client.negotiated.size
+                    || ready.negotiated.flags != client.negotiated.flags
+                {
+                    return Err(Error::from(PeerMisbehaved::ExportChanged).with_endpoint(endpoint));
+                }
+                client.add(ready, options);
+            }
+        }
+        Ok(client)
     }
 
-    /// Speaks over one ready stream.
+    /// Speaks over one ready stream: pipes, a socket pair, a TLS session.
     ///
     /// # Errors
     /// As for `connect`.
     pub async fn over(
-        _reader: impl AsyncRead + Send + Unpin + 'static,
-        _writer: impl AsyncWrite + Send + Unpin + 'static,
-        _export: &str,
-        _options: &ClientOptions,
+        reader: impl AsyncRead + Send + Unpin + 'static,
+        writer: impl AsyncWrite + Send + Unpin + 'static,
+        export: &str,
+        options: &ClientOptions,
     ) -> Result<Self> {
-        Err(later())
+        let endpoint = format!("export `{export}` over a stream");
+        let (reader, writer) = transport::stream(reader, writer);
+        let entering = handshake::enter(reader, writer, export, options);
+        let ready =
+            within(options.timeout, entering).await.map_err(|error| error.with_endpoint(&endpoint))?;
+        Ok(Self::start(ready, endpoint, options))
+    }
+
+    fn start(ready: Ready, endpoint: String, options: &ClientOptions) -> Self {
+        let negotiated = ready.negotiated;
+        let unclaimed = Arc::new(Mutex::new(None));
+        let mut client = Self { connections: Vec::new(), negotiated, unclaimed, endpoint };
+        client.add(ready, options);
+        client
+    }
+
+    fn add(&mut self, ready: Ready, options: &ClientOptions) {
+        let unclaimed = Arc::clone(&self.unclaimed);
+        self.connections.push(Connection::start(ready, options.timeout, unclaimed));
     }
 
     /// How many bytes the export has.
     pub fn size(&self) -> u64 {
-        0
+        self.negotiated.size
     }
 
     /// Whether the export refuses writes.
     pub fn read_only(&self) -> bool {
-        true
+        self.can(TransmissionFlags::NBD_FLAG_READ_ONLY)
     }
 
-    /// Says goodbye and closes every connection.
+    /// How many connections are open.
+    pub fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Waits for what is under way, says goodbye and closes every connection; requests made
+    /// afterwards fail.
     ///
     /// # Errors
-    /// A connection was gone already.
+    /// A connection was gone already, or the server stands still.
     pub async fn close(&self) -> Result<()> {
-        Ok(())
+        let mut result = Ok(());
+        for connection in &self.connections {
+            // Each is closed, whatever befell the others.
+            result = result.and(connection.close().await);
+        }
+        result.map_err(|error| self.located(error, "disconnect"))
+    }
+
+    /// Closes every connection, as [`Client::close`] does.
+    ///
+    /// # Errors
+    /// As for `close`.
+    pub async fn disconnect(self) -> Result<()> {
+        self.close().await
+    }
+
+    fn can(&self, flags: TransmissionFlags) -> bool {
+        self.negotiated.flags.contains(flags)
+    }
+
+    fn located(&self, error: Error, operation: &'static str) -> Error {
+        let error = error.with_endpoint(&self.endpoint);
+        if error.context().operation.is_some() { error } else { error.with_operation(operation) }
+    }
+
+    async fn submit(&self, operation: Operation) -> Result<Outcome> {
+        let name = operation.command.name();
+        let least = self.connections.iter().filter_map(|one| Some((one.load()?, one))).min_by_key(|it| it.0);
+        // When all have ended, the first says why.
+        let chosen = least.map(|it| it.1).or(self.connections.first());
+        let chosen = chosen.ok_or_else(|| Error::new(ErrorKind::Io, "no NBD connection"))?;
+        chosen.submit(operation).await.map_err(|error| self.located(error, name))
+    }
+
+    /// The error of a write that nobody waited for.
+    fn unclaimed(&self) -> Result<()> {
+        match self.unclaimed.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(error) => Err(error.with_endpoint(&self.endpoint)),
+            None => Ok(()),
+        }
     }
 }
 
-#[async_trait]
-impl BlockSource for Client {
-    fn size(&self) -> u64 {
-        0
+async fn dial(uri: &Uri) -> Result<(Reader, Writer)> {
+    if uri.tls() {
+        return Err(Error::new(ErrorKind::Config, "TLS is not built in yet"));
     }
-    fn capabilities(&self) -> Capabilities {
-        unreachable!()
-    }
-    async fn read(&self, _offset: u64, _buffer: Buffer) -> Result<Buffer> {
-        Err(later())
-    }
-    async fn extents(&self, _range: ByteRange) -> Result<Vec<Extent>> {
-        Err(later())
+    let failed = |error: io::Error| {
+        Error::new(ErrorKind::Io, "cannot connect to the NBD server").with_retry(Retry::Safe).with_source(error)
+    };
+    match uri.address() {
+        Address::Unix(path) => Ok(transport::unix(UnixStream::connect(path).await.map_err(failed)?)),
+        Address::Tcp { host, port } => {
+            let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(failed)?;
+            transport::tcp(stream).map_err(failed)
+        }
     }
 }
 
-#[async_trait]
-impl BlockSink for Client {
-    fn size(&self) -> u64 {
-        0
-    }
-    fn capabilities(&self) -> Capabilities {
-        unreachable!()
-    }
-    async fn write(&self, _offset: u64, _buffer: Buffer) -> Result<Buffer> {
-        Err(later())
-    }
-    async fn zero(&self, _range: ByteRange, _mode: ZeroMode) -> Result<()> {
-        Err(later())
-    }
-    async fn flush(&self) -> Result<()> {
-        Err(later())
+async fn within<T>(limit: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
+    match timeout(limit, work).await {
+        Ok(result) => result.map_err(|error| error.with_operation("handshake")),
+        Err(elapsed) => {
+            let message = format!("the NBD server did not answer within {} s", limit.as_secs_f32());
+            Err(Error::new(ErrorKind::Io, message)
+                .with_retry(Retry::Safe)
+                .with_operation("handshake")
+                .with_source(elapsed))
+        }
     }
 }

@@ -1,0 +1,410 @@
+//! The requests under way on a connection, and the rules every reply is checked against.
+//!
+//! No input or output. A caller's *operation* is one request, or several where the server's
+//! maximum block size is smaller: its *parts*. A cookie is the number of the operation and the
+//! number of the part.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use super::super::wire::consts::*;
+use super::super::wire::{
+    BlockStatus, Broken, Chunk, Command, Cursor, Errno, ErrorChunk, PeerMisbehaved, REQUEST_LEN, Request,
+};
+use super::cover::Cover;
+use crate::block::{Buffer, ByteRange, Extent};
+use crate::Error;
+
+/// What a caller gets back.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Nothing,
+    Buffer(Buffer),
+    Extents(Vec<Extent>),
+}
+
+/// What a caller asks for.
+pub(crate) struct Operation {
+    pub(crate) command: Command,
+    pub(crate) flags: CommandFlags,
+    pub(crate) range: ByteRange,
+    /// The longest part.
+    pub(crate) part: u32,
+    /// The memory of a read or a write; as long as the range.
+    pub(crate) buffer: Option<Buffer>,
+}
+
+/// What goes out for an operation.
+pub(crate) struct Frame {
+    pub(crate) operation: u64,
+    pub(crate) headers: Vec<[u8; REQUEST_LEN]>,
+    /// The payload of writes, and how much of it belongs to each header.
+    pub(crate) payload: Option<(Buffer, usize)>,
+}
+
+/// A result on its way to the caller.
+pub(crate) struct Finished {
+    pub(crate) writes: bool,
+    pub(crate) to: oneshot::Sender<crate::Result<Outcome>>,
+    pub(crate) result: crate::Result<Outcome>,
+}
+
+/// Payload to be read into a buffer that is lent for that time.
+pub(crate) struct Fill {
+    pub(crate) buffer: Buffer,
+    pub(crate) into: Range<usize>,
+    cookie: u64,
+    done: bool,
+}
+
+/// The operations of one connection.
+#[derive(Default)]
+pub(crate) struct Table {
+    pending: HashMap<u64, Pending>,
+    next: u64,
+}
+
+struct Pending {
+    command: Command,
+    range: ByteRange,
+    part: u32,
+    parts: Vec<Part>,
+    /// Parts not answered yet.
+    open: usize,
+    /// A buffer is under way and must come back before the operation ends.
+    lent: bool,
+    buffer: Option<Buffer>,
+    extents: Vec<Extent>,
+    error: Option<Error>,
+    sent: Option<Instant>,
+    to: oneshot::Sender<crate::Result<Outcome>>,
+}
+
+#[derive(Default)]
+struct Part {
+    done: bool,
+    cover: Cover,
+}
+
+/// How many bits of a cookie number the parts.
+const PART_BITS: u32 = 16;
+
+/// The most parts of one operation.
+pub(crate) const MAX_PARTS: u64 = 1 << PART_BITS;
+
+impl Table {
+    /// Takes an operation in; what is to be sent for it.
+    pub(crate) fn insert(&mut self, operation: Operation, to: oneshot::Sender<crate::Result<Outcome>>) -> Frame {
+        let Operation { command, flags, range, part, buffer } = operation;
+        self.next += 1;
+        let number = self.next;
+        let count = range.len.div_ceil(u64::from(part)).clamp(1, MAX_PARTS);
+        let headers = (0..count).map(|index| {
+            let (offset, len) = span(range, part, index);
+            Request { flags, command, cookie: number << PART_BITS | index, offset, len }.encode()
+        });
+        let headers: Vec<_> = headers.collect();
+        let (payload, buffer) = match command {
+            Command::Write => (buffer.map(|buffer| (buffer, part as usize)), None),
+            _ => (None, buffer),
+        };
+        let pending = Pending {
+            command,
+            range,
+            part,
+            parts: headers.iter().map(|_| Part::default()).collect(),
+            open: headers.len(),
+            lent: payload.is_some(),
+            buffer,
+            extents: Vec::new(),
+            error: None,
+            sent: None,
+            to,
+        };
+        self.pending.insert(number, pending);
+        Frame { operation: number, headers, payload }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// When the operation that waits longest was sent.
+    pub(crate) fn oldest(&self) -> Option<Instant> {
+        self.pending.values().filter_map(|pending| pending.sent).min()
+    }
+
+    /// Everything under way, because nothing will be answered any more.
+    pub(crate) fn fail(&mut self, error: impl Fn() -> Error) -> Vec<Finished> {
+        let pending = std::mem::take(&mut self.pending).into_values();
+        pending
+            .map(|pending| {
+                let error = pending.blame(error());
+                Finished { writes: pending.writes(), to: pending.to, result: Err(error) }
+            })
+            .collect()
+    }
+
+    /// A frame left, and gives its payload back.
+    pub(crate) fn sent(&mut self, operation: u64, payload: Option<Buffer>) -> Option<Finished> {
+        let pending = self.pending.get_mut(&operation)?;
+        pending.sent = Some(Instant::now());
+        if payload.is_some() {
+            pending.buffer = payload;
+            pending.lent = false;
+        }
+        self.finish(operation)
+    }
+
+    /// A simple reply; a successful read has its payload behind it.
+    pub(crate) fn simple(
+        &mut self,
+        cookie: u64,
+        error: Errno,
+        structured: bool,
+    ) -> Result<Reply, PeerMisbehaved> {
+        let (pending, index) = self.part(cookie)?;
+        let read = pending.command == Command::Read;
+        if error == Errno::OK {
+            if structured && (read || pending.command == Command::BlockStatus) {
+                return Err(PeerMisbehaved::SimpleReplyToStructuredRead);
+            }
+            if read {
+                let (offset, len) = span(pending.range, pending.part, index);
+                return Ok(Reply::Fill(pending.fill(cookie, offset, len, true)?));
+            }
+        } else {
+            pending.fail(error.into_error(""));
+        }
+        self.end_part(cookie)
+    }
+
+    /// The chunk may come: checked before a byte of its payload is read. Whether its payload is
+    /// read into a buffer of its own ([`Table::chunk`]) or is data of a read ([`Table::data`]).
+    pub(crate) fn announce(&mut self, chunk: &Chunk) -> Result<(), PeerMisbehaved> {
+        let (pending, _) = self.part(chunk.cookie)?;
+        let command = pending.command;
+        let (fits, belongs) = match chunk.kind {
+            NBD_REPLY_TYPE_NONE => (chunk.len == 0 && chunk.is_done(), true),
+            NBD_REPLY_TYPE_OFFSET_DATA => (chunk.len > 8, command == Command::Read),
+            NBD_REPLY_TYPE_OFFSET_HOLE => (chunk.len == 12, command == Command::Read),
+            NBD_REPLY_TYPE_BLOCK_STATUS => {
+                let fits = (12..=BlockStatus::MAX_LEN).contains(&chunk.len) && chunk.len % 8 == 4;
+                (fits, command == Command::BlockStatus)
+            }
+            kind if kind & NBD_REPLY_TYPE_FLAG_ERROR != 0 => {
+                ((6..=ErrorChunk::MAX_LEN).contains(&chunk.len), true)
+            }
+            _ => (true, false),
+        };
+        if !belongs {
+            return Err(PeerMisbehaved::UnexpectedChunk { chunk: chunk.kind, command: command.code() });
+        }
+        if !fits {
+            return Err(PeerMisbehaved::ChunkLength { chunk: chunk.kind, len: chunk.len });
+        }
+        Ok(())
+    }
+
+    /// Data of a read: where its payload goes.
+    pub(crate) fn data(&mut self, chunk: &Chunk, offset: u64) -> Result<Fill, PeerMisbehaved> {
+        let (pending, index) = self.part(chunk.cookie)?;
+        let len = chunk.len.saturating_sub(8);
+        let asked = span(pending.range, pending.part, index);
+        pending.cover(index, asked, offset, len)?;
+        pending.fill(chunk.cookie, offset, len, chunk.is_done())
+    }
+
+    /// The payload arrived.
+    pub(crate) fn filled(&mut self, fill: Fill) -> Result<Option<Finished>, PeerMisbehaved> {
+        let Ok((pending, index)) = self.part(fill.cookie) else { return Ok(None) };
+        if pending.parts[usize::try_from(index).unwrap_or(0)].cover.is_empty() {
+            // A simple reply covers its part at once.
+            let asked = span(pending.range, pending.part, index);
+            pending.cover(index, asked, asked.0, asked.1)?;
+        }
+        pending.buffer = Some(fill.buffer);
+        pending.lent = false;
+        if !fill.done {
+            return Ok(None);
+        }
+        match self.end_part(fill.cookie)? {
+            Reply::Finished(finished) => Ok(finished),
+            Reply::Fill(_) => Ok(None),
+        }
+    }
+
+    /// Any other chunk, with its payload.
+    pub(crate) fn chunk(
+        &mut self,
+        chunk: &Chunk,
+        payload: &[u8],
+        allocation: Option<u32>,
+    ) -> Result<Option<Finished>, Broken> {
+        let (pending, index) = self.part(chunk.cookie)?;
+        match chunk.kind {
+            NBD_REPLY_TYPE_NONE => {}
+            NBD_REPLY_TYPE_OFFSET_HOLE => {
+                let mut cursor = Cursor::new("hole chunk", payload);
+                let offset = cursor.u64("offset")?;
+                let len = cursor.u32("hole size")?;
+                let asked = span(pending.range, pending.part, index);
+                pending.cover(index, asked, offset, len)?;
+                let into = pending.place(offset, len);
+                if let Some(buffer) = pending.buffer.as_mut() {
+                    buffer[into].fill(0);
+                }
+            }
+            NBD_REPLY_TYPE_BLOCK_STATUS => {
+                let status = BlockStatus::decode(payload)?;
+                if Some(status.context) != allocation {
+                    return Err(PeerMisbehaved::UnknownMetaContext(status.context).into());
+                }
+                if !pending.extents.is_empty() {
+                    return Err(PeerMisbehaved::RepeatedBlockStatus.into());
+                }
+                pending.extents = status.extents(pending.range)?;
+            }
+            kind => {
+                let failed = ErrorChunk::decode(kind, payload)?;
+                let error = failed.error.into_error(&failed.message);
+                pending.fail(match failed.offset {
+                    Some(offset) => error.with_range(offset, 0),
+                    None => error,
+                });
+            }
+        }
+        if !chunk.is_done() {
+            return Ok(None);
+        }
+        match self.end_part(chunk.cookie)? {
+            Reply::Finished(finished) => Ok(finished),
+            Reply::Fill(_) => Ok(None),
+        }
+    }
+
+    fn part(&mut self, cookie: u64) -> Result<(&mut Pending, u64), PeerMisbehaved> {
+        let unknown = PeerMisbehaved::UnknownCookie(cookie);
+        let index = cookie % MAX_PARTS;
+        let pending = self.pending.get_mut(&(cookie >> PART_BITS)).ok_or(unknown)?;
+        let open = usize::try_from(index).ok().and_then(|index| pending.parts.get(index));
+        match open {
+            Some(part) if !part.done => Ok((pending, index)),
+            _ => Err(unknown),
+        }
+    }
+
+    fn end_part(&mut self, cookie: u64) -> Result<Reply, PeerMisbehaved> {
+        let (pending, index) = self.part(cookie)?;
+        let (_, expected) = span(pending.range, pending.part, index);
+        let part = &mut pending.parts[usize::try_from(index).unwrap_or(0)];
+        if pending.error.is_none() {
+            let received = part.cover.total();
+            match pending.command {
+                Command::Read if received != expected => {
+                    return Err(PeerMisbehaved::IncompleteRead { received, expected });
+                }
+                Command::BlockStatus if pending.extents.is_empty() => {
+                    return Err(PeerMisbehaved::BlockStatusMissing);
+                }
+                _ => {}
+            }
+        }
+        part.done = true;
+        pending.open -= 1;
+        Ok(Reply::Finished(self.finish(cookie >> PART_BITS)))
+    }
+
+    fn finish(&mut self, operation: u64) -> Option<Finished> {
+        let pending = self.pending.get(&operation)?;
+        if pending.open > 0 || pending.lent {
+            return None;
+        }
+        let mut pending = self.pending.remove(&operation)?;
+        let writes = pending.writes();
+        let result = match pending.error.take() {
+            Some(error) => Err(pending.blame(error)),
+            None => Ok(match pending.buffer.take() {
+                Some(buffer) => Outcome::Buffer(buffer),
+                None if pending.command == Command::BlockStatus => Outcome::Extents(pending.extents),
+                None => Outcome::Nothing,
+            }),
+        };
+        Some(Finished { writes, to: pending.to, result })
+    }
+}
+
+/// What follows from a reply.
+pub(crate) enum Reply {
+    Finished(Option<Finished>),
+    Fill(Fill),
+}
+
+impl Chunk {
+    fn is_done(&self) -> bool {
+        self.flags.contains(ReplyFlags::NBD_REPLY_FLAG_DONE)
+    }
+}
+
+/// Offset and length of one part.
+fn span(range: ByteRange, part: u32, index: u64) -> (u64, u32) {
+    let before = index * u64::from(part);
+    let len = range.len.saturating_sub(before).min(u64::from(part));
+    (range.offset + before, u32::try_from(len).unwrap_or(part))
+}
+
+impl Pending {
+    fn writes(&self) -> bool {
+        !matches!(self.command, Command::Read | Command::BlockStatus)
+    }
+
+    fn blame(&self, error: Error) -> Error {
+        let ranged = error.context().offset.is_some() || self.command == Command::Flush;
+        let error = error.with_operation(self.command.name());
+        if ranged { error } else { error.with_range(self.range.offset, self.range.len) }
+    }
+
+    /// The first error counts.
+    fn fail(&mut self, error: Error) {
+        self.error.get_or_insert(error);
+    }
+
+    fn place(&self, offset: u64, len: u32) -> Range<usize> {
+        let start = usize::try_from(offset - self.range.offset).unwrap_or(usize::MAX);
+        start..start.saturating_add(len as usize)
+    }
+
+    fn cover(
+        &mut self,
+        index: u64,
+        asked: (u64, u32),
+        offset: u64,
+        len: u32,
+    ) -> Result<(), PeerMisbehaved> {
+        let (request_offset, request_len) = asked;
+        let end = offset.checked_add(u64::from(len));
+        let inside = offset >= request_offset
+            && len > 0
+            && end.is_some_and(|end| end <= request_offset + u64::from(request_len));
+        if !inside {
+            return Err(PeerMisbehaved::ChunkOutsideRequest { offset, len, request_offset, request_len });
+        }
+        let start = u32::try_from(offset - request_offset).unwrap_or(u32::MAX);
+        let part = &mut self.parts[usize::try_from(index).unwrap_or(0)];
+        part.cover.add(start, len)
+    }
+
+    fn fill(&mut self, cookie: u64, offset: u64, len: u32, done: bool) -> Result<Fill, PeerMisbehaved> {
+        let into = self.place(offset, len);
+        let buffer = self.buffer.take().ok_or(PeerMisbehaved::UnknownCookie(cookie))?;
+        self.lent = true;
+        Ok(Fill { buffer, into, cookie, done })
+    }
+}
