@@ -111,8 +111,12 @@ mod tests {
             let _ = ran.send("second");
             Ok(())
         }));
-        assert!(futures_util::poll!(&mut first).is_pending());
-        assert!(futures_util::poll!(&mut second).is_pending());
+        tokio::select! {
+            biased;
+            _ = &mut first => panic!("the first request cannot have ended"),
+            _ = &mut second => panic!("the second request cannot have begun"),
+            () = std::future::ready(()) => {}
+        }
         drop(second);
         go.send(()).unwrap();
         first.await.unwrap();

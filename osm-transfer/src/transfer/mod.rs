@@ -16,8 +16,6 @@ mod engine_rw;
 mod plan;
 mod progress;
 mod same;
-#[cfg(test)]
-mod tests;
 mod verify;
 
 use std::fmt;

@@ -1,0 +1,45 @@
+//! Wall-clock and CPU comparisons with the peers, in paired rounds. See README.md.
+
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod copy;
+mod disk;
+mod measure;
+mod one;
+mod results;
+mod server;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use crate::arguments::Arguments;
+
+const USAGE: &str = "\
+usage: osm-benches copy [--rounds N] [--size-mib N] [--dir DIR] [--ours PROGRAM]
+       osm-benches one SOURCE TARGET [--request-kib N] [--in-flight-mib N] [--connections N]
+
+  copy   nbdcopy and osm-cli copy, both from nbdkit over a unix socket to a fresh file, in rounds
+  one    one copy with the library alone, as osm-cli copy does it";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let mut words = std::env::args().skip(1);
+    let command = words.next();
+    let mut arguments = Arguments::parse(words)?;
+    match command.as_deref() {
+        Some("copy") => copy::run(&copy::Options::from_arguments(&mut arguments)?),
+        Some("one") => one::run(&mut arguments),
+        _ => bail!("{USAGE}"),
+    }
+}

@@ -1,0 +1,72 @@
+//! nbdkit, serving a file on a unix socket.
+
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use std::{io, thread};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::measure;
+
+/// How long it may take to listen.
+const START: Duration = Duration::from_secs(20);
+
+/// A running nbdkit; stopped when dropped.
+#[derive(Debug)]
+pub(crate) struct Nbdkit {
+    child: Child,
+    socket: PathBuf,
+}
+
+impl Nbdkit {
+    /// Serves `file` read-only from a socket in `folder`.
+    pub(crate) fn start(file: &Path, folder: &Path) -> Result<Self> {
+        let socket = folder.join("nbdkit.sock");
+        let child = Command::new("nbdkit")
+            .args(["--foreground", "--readonly", "--unix"])
+            .arg(&socket)
+            .arg("file")
+            .arg(file)
+            .stdin(Stdio::null())
+            .spawn()
+            .context("cannot start nbdkit (apt-get install nbdkit)")?;
+        let mut server = Self { child, socket };
+        server.wait_until_it_listens()?;
+        Ok(server)
+    }
+
+    /// The URI of the export.
+    pub(crate) fn uri(&self) -> String {
+        format!("nbd+unix:///?socket={}", self.socket.display())
+    }
+
+    /// Processor time used so far, in seconds.
+    pub(crate) fn cpu(&self) -> Result<f64> {
+        measure::cpu_seconds(self.child.id())
+    }
+
+    fn wait_until_it_listens(&mut self) -> Result<()> {
+        let deadline = Instant::now() + START;
+        while let Err(error) = UnixStream::connect(&self.socket) {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("nbdkit ended with {status}");
+            }
+            let is_early = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused);
+            if !is_early || Instant::now() > deadline {
+                return Err(error).context("nbdkit does not listen");
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Nbdkit {
+    fn drop(&mut self) {
+        // Nothing is served any more; how it ends does not matter.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,113 @@
+//! The rules of a transfer that one example shows.
+
+mod memory;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use memory::{Act, PLAIN, Sink, Source, block_on};
+use osm_transfer::block::{BlockSize, BlockSource, ByteRange, Capabilities, ExtentKind};
+use osm_transfer::file::FileDisk;
+use osm_transfer::transfer::{CancelFlag, Transfer, Verify};
+use osm_transfer::{Error, ErrorKind};
+
+fn refused(source: Arc<dyn BlockSource>, sink: &Arc<Sink>) -> Error {
+    let error = Transfer::builder().source(source).sink(Arc::clone(sink) as _).build().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(sink.acts().is_empty());
+    error
+}
+
+#[test]
+fn refuses_a_sink_smaller_than_its_source_and_names_both_sizes() {
+    let error = refused(Arc::new(Source::new(&[(1001, ExtentKind::Data)])), &Arc::new(Sink::dirty(1000)));
+    assert!(error.to_string().contains("1000") && error.to_string().contains("1001"), "{error}");
+}
+
+#[test]
+fn refuses_an_odd_source_for_a_sink_of_whole_blocks() {
+    let mut sink = Sink::dirty(1024);
+    sink.capabilities.block_size = BlockSize { minimum: 512, preferred: 512, maximum: 4096 };
+    refused(Arc::new(Source::new(&[(1000, ExtentKind::Data)])), &Arc::new(sink));
+}
+
+#[test]
+fn refuses_to_verify_without_a_disk_to_read() {
+    let builder = Transfer::builder()
+        .source(Arc::new(Source::new(&[(8, ExtentKind::Data)])))
+        .sink(Arc::new(Sink::fresh(8)))
+        .verify(Verify::ReadBack);
+    assert_eq!(builder.build().unwrap_err().kind(), ErrorKind::Config);
+    assert_eq!(Transfer::builder().build().unwrap_err().kind(), ErrorKind::Config);
+}
+
+#[test]
+fn refuses_to_copy_a_file_onto_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("disk");
+    std::fs::write(&path, [7; 5000]).unwrap();
+    std::fs::hard_link(&path, folder.path().join("other name")).unwrap();
+    block_on(async {
+        let source = Arc::new(FileDisk::open_source(&path).await.unwrap());
+        let sink = Arc::new(FileDisk::open_sink(folder.path().join("other name"), 5000).await.unwrap());
+        let error = Transfer::builder().source(source).sink(sink).build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+    });
+    assert_eq!(std::fs::read(&path).unwrap(), [7; 5000]);
+}
+
+#[test]
+fn a_short_read_is_an_error_with_its_range() {
+    let mut source = Source::new(&[(4096, ExtentKind::Data)]);
+    source.short = 1;
+    let sink = Arc::new(Sink::dirty(4096));
+    let transfer = Transfer::builder().source(Arc::new(source)).sink(Arc::clone(&sink) as _).build().unwrap();
+    let error = block_on(transfer.run()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io);
+    assert_eq!((error.context().offset, error.context().len), (Some(0), Some(4096)));
+    assert!(!sink.acts().contains(&Act::Flush));
+}
+
+#[test]
+fn holes_are_not_read_and_zeroes_are_found_only_where_extents_are_unknown() {
+    let layout = [(4096, ExtentKind::Hole), (4096, ExtentKind::Data), (4096, ExtentKind::Zero)];
+    let requests = |extents: bool, kinds: &[(u64, ExtentKind)]| {
+        let mut source = Source::new(kinds);
+        source.capabilities = Capabilities { extents, ..PLAIN };
+        let (source, sink) = (Arc::new(source), Arc::new(Sink::fresh(3 * 4096)));
+        let transfer = Transfer::builder()
+            .source(Arc::clone(&source) as _)
+            .sink(Arc::clone(&sink) as _)
+            .request(4096)
+            .build()
+            .unwrap();
+        let report = block_on(transfer.run()).unwrap();
+        (source.reads.load(Ordering::Relaxed), sink.acts(), report.copied)
+    };
+    let written = vec![Act::Write(ByteRange::new(4096, 4096)), Act::Flush];
+    assert_eq!(requests(true, &layout), (1, written.clone(), 4096));
+    assert_eq!(requests(false, &layout), (3, written, 4096));
+}
+
+#[test]
+fn a_raised_flag_stops_a_transfer_before_its_first_request() {
+    let source = Arc::new(Source::new(&[(4096, ExtentKind::Data)]));
+    let sink = Arc::new(Sink::dirty(4096));
+    let cancel = CancelFlag::new();
+    cancel.cancel();
+    assert!(cancel.is_cancelled());
+    let builder = Transfer::builder().source(Arc::clone(&source) as _).sink(Arc::clone(&sink) as _);
+    let error = block_on(builder.cancel(cancel).build().unwrap().run()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Interrupted);
+    assert_eq!(source.reads.load(Ordering::Relaxed), 0);
+    assert!(sink.acts().is_empty());
+}
+
+#[test]
+fn an_empty_disk_is_copied_and_flushed() {
+    let sink = Arc::new(Sink::dirty(16));
+    let transfer =
+        Transfer::builder().source(Arc::new(Source::new(&[]))).sink(Arc::clone(&sink) as _).build().unwrap();
+    assert_eq!(block_on(transfer.run()).unwrap().size, 0);
+    assert_eq!(sink.acts(), [Act::Flush]);
+}
