@@ -1,1 +1,97 @@
-//! Placeholder: see the crate's documentation.
+//! Export: what a cloud has, as resources of files.
+//!
+//! Only what the session's project owns is exported, and nothing is changed.
+//! References are given as names, so that another cloud can find its own.
+
+mod asset;
+mod group;
+mod image;
+mod topology;
+mod volume;
+mod workload;
+
+use std::path::Path;
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use osm_model::{Kind, NameFilter, Resource};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::reference::Resolver;
+use crate::session::Session;
+
+/// How many requests are under way at once.
+const AT_ONCE: usize = 8;
+
+/// All resources of a kind that the filter lets pass, in the order of the file.
+///
+/// Rules are chosen by the name of their group, router interfaces by the name of their router.
+///
+/// # Errors
+/// The first request that fails; nothing is exported of a kind then.
+pub async fn export(session: &Session, kind: Kind, filter: &NameFilter) -> Result<Vec<Resource>> {
+    Exporter::new(session).export(kind, filter).await
+}
+
+/// Writes the data of an image to a file, unless it is there already. An image without data has
+/// none to write.
+///
+/// # Errors
+/// `NotFound` when there is no such image; `BadResponse` when the data came broken.
+pub async fn export_image_data(session: &Session, id: &str, path: &Path) -> Result<()> {
+    let glance = session.image().await?;
+    let Some(image) = glance.get(id).await? else {
+        return Err(Error::new(ErrorKind::NotFound, format!("there is no image {id}")));
+    };
+    if image::has_data(&image) {
+        glance.download_to(&image, path).await?;
+    }
+    Ok(())
+}
+
+/// Exports kind after kind and remembers what references pointed at.
+pub struct Exporter {
+    session: Session,
+    resolver: Resolver,
+}
+
+impl Exporter {
+    /// An exporter that has seen nothing yet.
+    pub fn new(session: &Session) -> Self {
+        Self { session: session.clone(), resolver: Resolver::new(session) }
+    }
+
+    /// As [`export`].
+    ///
+    /// # Errors
+    /// As [`export`].
+    pub async fn export(&self, kind: Kind, filter: &NameFilter) -> Result<Vec<Resource>> {
+        match kind {
+            Kind::Network => self.networks(filter).await,
+            Kind::Subnet => self.subnets(filter).await,
+            Kind::Router => self.routers(filter).await,
+            Kind::RouterInterface => self.router_interfaces(filter).await,
+            Kind::SecurityGroup => self.security_groups(filter).await,
+            Kind::SecurityGroupRule => self.security_group_rules(filter).await,
+            Kind::Image => self.images(filter).await,
+            Kind::Keypair => self.keypairs(filter).await,
+            Kind::Flavor => self.flavors(filter).await,
+            Kind::Workload => self.workloads(filter).await,
+            Kind::DetachedVolume => self.detached_volumes(filter).await,
+        }
+    }
+}
+
+/// Does the same to every item, several at once, in the order of the items.
+async fn each<I, T, F, Fut>(items: I, work: F) -> Result<Vec<T>>
+where
+    I: IntoIterator,
+    F: FnMut(I::Item) -> Fut,
+    Fut: Future<Output = Result<T>>,
+{
+    stream::iter(items.into_iter().map(work)).buffered(AT_ONCE).try_collect().await
+}
+
+fn sorted<T, K: Ord>(mut items: Vec<T>, key: impl Fn(&T) -> K) -> Vec<T> {
+    items.sort_by_key(key);
+    items
+}
