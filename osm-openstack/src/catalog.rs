@@ -10,7 +10,7 @@ use crate::session::ServiceKind;
 /// The services a token gives access to.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(transparent)]
-pub struct Catalog {
+pub(crate) struct Catalog {
     services: Vec<CatalogService>,
 }
 

@@ -39,9 +39,9 @@ impl FromStr for Microversion {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let parsed = text.split_once('.').and_then(|(major, minor)| {
-            Some(Self { major: major.parse().ok()?, minor: minor.parse().ok()? })
-        });
+        let parsed = text
+            .split_once('.')
+            .and_then(|(major, minor)| Some(Self { major: major.parse().ok()?, minor: minor.parse().ok()? }));
         parsed.ok_or_else(|| {
             Error::new(ErrorKind::Config, format!("`{text}` is no microversion, it should look like 2.90"))
         })
@@ -160,7 +160,11 @@ pub(crate) struct OfferedVersion {
 /// Reads a service's list of versions, or the description of one version.
 /// What is no such document gives nothing.
 pub(crate) fn offered(response: &Response, asked: &Url) -> Vec<OfferedVersion> {
-    let Ok(document) = response.decode::<Document>() else {
+    offered_in(response.bytes(), asked)
+}
+
+fn offered_in(body: &[u8], asked: &Url) -> Vec<OfferedVersion> {
+    let Ok(document) = serde_json::from_slice::<Document>(body) else {
         return Vec::new();
     };
     let many = match document.versions {

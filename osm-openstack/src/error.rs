@@ -88,8 +88,13 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// An error of `kind`; `message` says what failed, without context.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        let inner =
-            Inner { kind, retry: Retry::Never, message: message.into(), context: Context::default(), source: None };
+        let inner = Inner {
+            kind,
+            retry: Retry::Never,
+            message: message.into(),
+            context: Context::default(),
+            source: None,
+        };
         Self { inner: Box::new(inner) }
     }
 
@@ -134,6 +139,9 @@ impl Error {
         let mut shown = url.clone();
         shown.set_query(None);
         shown.set_fragment(None);
+        // Only an address without host has no place for these, and nothing to hide.
+        let _ = shown.set_password(None);
+        let _ = shown.set_username("");
         self.inner.context.method = Some(method.to_string());
         self.inner.context.url = Some(shown.to_string());
         self
@@ -183,8 +191,11 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.inner.message)?;
         let context = &self.inner.context;
+        let message = self.inner.message.as_str();
+        // Services end their messages with a full stop; here the line goes on.
+        let goes_on = *context != Context::default();
+        f.write_str(if goes_on { message.trim_end_matches('.') } else { message })?;
         match (context.service, context.operation) {
             (Some(service), Some(operation)) => write!(f, ", {service}: {operation}")?,
             (Some(name), None) | (None, Some(name)) => write!(f, ", {name}")?,

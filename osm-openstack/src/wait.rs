@@ -102,7 +102,7 @@ where
     let mut last_state: Option<String> = None;
     let mut last_error: Option<Error> = None;
     loop {
-        match timeout_at(deadline.0, observe()).await {
+        let asked = match timeout_at(deadline.0, observe()).await {
             Ok(Ok(Observation::Ready(value))) => return Ok(value),
             Ok(Ok(Observation::Failed(state))) => {
                 return Err(Error::new(ErrorKind::State, format!("{what} failed: {state}")));
@@ -110,24 +110,28 @@ where
             Ok(Ok(Observation::Pending(state))) => {
                 last_state = Some(state);
                 last_error = None;
+                Duration::ZERO
             }
             Ok(Err(error)) if error.retry() == Retry::Never => return Err(error),
             Ok(Err(error)) => {
                 tracing::warn!(%error, what, "could not look, will look again");
+                let asked = if let Retry::After(time) = error.retry() { time } else { Duration::ZERO };
                 last_error = Some(error);
+                asked
             }
             Err(_) => return Err(timed_out(what, limit, last_state, last_error)),
-        }
+        };
         if deadline.expired() {
             return Err(timed_out(what, limit, last_state, last_error));
         }
-        sleep(delay.min(deadline.remaining())).await;
+        sleep(delay.max(asked).min(deadline.remaining())).await;
         delay = poll.next(delay);
     }
 }
 
 fn timed_out(what: &str, limit: Duration, state: Option<String>, cause: Option<Error>) -> Error {
-    let seen = state.map_or_else(|| "nothing was seen of it".to_owned(), |state| format!("last seen {state}"));
+    let seen =
+        state.map_or_else(|| "nothing was seen of it".to_owned(), |state| format!("last seen {state}"));
     let error = Error::new(ErrorKind::Timeout, format!("{what} was not ready within {limit:?}, {seen}"));
     match cause {
         Some(cause) => error.with_source(cause),

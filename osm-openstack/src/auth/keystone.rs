@@ -1,14 +1,13 @@
 //! Authentication against Keystone's API version 3.
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use secrecy::SecretString;
 use tokio::sync::OnceCell;
 use url::Url;
 
-use crate::auth::wire::{TokenBody, TokenRequest};
+use crate::auth::wire::TokenRequest;
 use crate::auth::{Authenticator, Credentials, Scope, Token};
 use crate::config::CloudConfig;
 use crate::discovery::{self, EndpointUrl};
@@ -63,7 +62,8 @@ impl Keystone {
         match discovery::pick(offered, 3) {
             Some(found) => Ok(found.url.unwrap_or(usual)),
             None => {
-                let message = format!("the Keystone at {} does not speak version 3 of its API", self.auth_url);
+                let message =
+                    format!("the Keystone at {} does not speak version 3 of its API", self.auth_url);
                 Err(Error::new(ErrorKind::Config, message).with_service(SERVICE))
             }
         }
@@ -105,15 +105,16 @@ impl Authenticator for Keystone {
         let mut call = Call::new(SERVICE, "authenticate", Method::POST, url).with_headers(headers);
         // A token more than needed does no harm.
         call.idempotent = true;
-        let body = serde_json::to_vec(&TokenRequest::new(&self.credentials, &self.scope))
-            .map_err(|error| Error::new(ErrorKind::Config, "the credentials cannot be sent").with_source(error))?;
+        let body =
+            serde_json::to_vec(&TokenRequest::new(&self.credentials, &self.scope)).map_err(|error| {
+                Error::new(ErrorKind::Config, "the credentials cannot be sent").with_source(error)
+            })?;
         call.body = Body::Bytes(body.into());
         let response = http.execute(&mut call).await.map_err(|error| self.refused(error))?;
         let secret = response
             .header("x-subject-token")
             .map(|token| SecretString::from(token.to_owned()))
             .ok_or_else(|| response.bad("Keystone's answer has no X-Subject-Token header"))?;
-        let body: TokenBody = response.keyed("token")?;
-        Ok(Token::new(secret, body, Timestamp::now()))
+        Token::from_answer(secret, response.bytes()).map_err(|error| response.about(error))
     }
 }

@@ -8,8 +8,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use crate::auth::wire::TokenBody;
+use crate::auth::wire::{TokenAnswer, TokenBody};
 use crate::catalog::Catalog;
+use crate::error::{Error, ErrorKind, Result};
 
 /// A token is renewed when it holds no longer than this.
 const MARGIN: Duration = Duration::from_secs(120);
@@ -58,6 +59,7 @@ pub struct Token {
     /// When it should be replaced, on this machine's monotonic clock: the
     /// clocks of the cloud and of this machine need not agree.
     renew_at: Option<Instant>,
+    expires_at: Option<Instant>,
     user: UserRef,
     project: Option<ProjectRef>,
     roles: Vec<String>,
@@ -65,16 +67,30 @@ pub struct Token {
 }
 
 impl Token {
-    pub(crate) fn new(secret: SecretString, body: TokenBody, now: Timestamp) -> Self {
+    /// The token `secret`, with the `body` that Keystone's answer had.
+    ///
+    /// # Errors
+    /// `BadResponse` when the body does not describe a token.
+    pub fn from_answer(secret: SecretString, body: &[u8]) -> Result<Self> {
+        let answer: TokenAnswer = serde_json::from_slice(body).map_err(|error| {
+            Error::new(ErrorKind::BadResponse, "the answer does not describe a token").with_source(error)
+        })?;
+        Ok(Self::new(secret, answer.token, Timestamp::now()))
+    }
+
+    fn new(secret: SecretString, body: TokenBody, now: Timestamp) -> Self {
         let valid = body.expires_at.map(|expires_at| {
             let from = body.issued_at.unwrap_or(now);
             Duration::try_from(expires_at.duration_since(from)).unwrap_or(Duration::ZERO)
         });
         // A token that lives shorter than the margin is still used for half its life.
-        let renew_at = valid.and_then(|valid| Instant::now().checked_add(valid - MARGIN.min(valid / 2)));
+        let from_now = |time| Instant::now().checked_add(time);
+        let renew_at = valid.and_then(|valid| from_now(valid - MARGIN.min(valid / 2)));
+        let expires_at = valid.and_then(from_now);
         Self {
             secret,
             renew_at,
+            expires_at,
             user: body.user,
             project: body.project,
             roles: body.roles.into_iter().map(|role| role.name).collect(),
@@ -85,6 +101,11 @@ impl Token {
     /// Whether it should be replaced before it is used again.
     pub fn expires_soon(&self) -> bool {
         self.renew_at.is_some_and(|at| at <= Instant::now())
+    }
+
+    /// Whether it holds no more.
+    pub(crate) fn expired(&self) -> bool {
+        self.expires_at.is_some_and(|at| at <= Instant::now())
     }
 
     /// The user it was given to.

@@ -132,9 +132,15 @@ impl<'a> From<&'a DomainIdentity> for Domain<'a> {
     }
 }
 
+/// Keystone's answer.
+#[derive(Deserialize)]
+pub(super) struct TokenAnswer {
+    pub(super) token: TokenBody,
+}
+
 /// What Keystone says of a token.
 #[derive(Deserialize)]
-pub(crate) struct TokenBody {
+pub(super) struct TokenBody {
     pub(super) expires_at: Option<Timestamp>,
     pub(super) issued_at: Option<Timestamp>,
     pub(super) user: UserRef,

@@ -4,7 +4,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::auth::{Credentials, DomainIdentity, Scope, UserIdentity};
-use crate::config::select::Entry;
+use crate::config::entry::Entry;
 use crate::error::Result;
 
 /// Reads the `auth` part of a cloud. Keys of it that stand beside it count, too.
@@ -12,7 +12,11 @@ pub(super) fn read(entry: &Entry) -> Result<(Url, Credentials, Scope)> {
     if let Some(auth) = entry.get(&["auth"])
         && !auth.is_mapping()
     {
-        return Err(entry.mistake(&["auth"], "is no mapping", "indent auth_url and the credentials under it"));
+        return Err(entry.mistake(
+            &["auth"],
+            "is no mapping",
+            "indent auth_url and the credentials under it",
+        ));
     }
     let auth = Auth { entry };
     let url = auth.url()?;
@@ -61,8 +65,17 @@ impl Auth<'_> {
             return Err(self.entry.mistake(&["auth", "auth_url"], "is missing", fix));
         };
         match text.trim().parse::<Url>() {
+            Ok(url) if !url.username().is_empty() || url.password().is_some() => Err(self.entry.mistake(
+                &["auth", "auth_url"],
+                "holds a user or a password",
+                "put them under `username` and `password`",
+            )),
             Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
-            _ => Err(self.entry.mistake(&["auth", "auth_url"], &format!("is `{text}`, which is no web address"), fix)),
+            _ => Err(self.entry.mistake(
+                &["auth", "auth_url"],
+                &format!("is `{text}`, which is no web address"),
+                fix,
+            )),
         }
     }
 
@@ -87,7 +100,8 @@ impl Auth<'_> {
         match kind {
             Kind::Password => {
                 let user = self.user()?;
-                let password = self.required_secret("password", "add it, best in a secure.yaml beside clouds.yaml")?;
+                let password =
+                    self.required_secret("password", "add it, best in a secure.yaml beside clouds.yaml")?;
                 Ok((Credentials::Password { user, password }, false))
             }
             Kind::Token => {
@@ -95,13 +109,18 @@ impl Auth<'_> {
                 Ok((Credentials::Token(token), false))
             }
             Kind::ApplicationCredential => {
-                let secret = self.required_secret("application_credential_secret", "add it, best in a secure.yaml")?;
+                let secret =
+                    self.required_secret("application_credential_secret", "add it, best in a secure.yaml")?;
                 if let Some(id) = self.text("application_credential_id")? {
                     return Ok((Credentials::ApplicationCredential { id, secret }, true));
                 }
                 let Some(name) = self.text("application_credential_name")? else {
                     let fix = "give the id, or application_credential_name and the user";
-                    return Err(self.entry.mistake(&["auth", "application_credential_id"], "is missing", fix));
+                    return Err(self.entry.mistake(
+                        &["auth", "application_credential_id"],
+                        "is missing",
+                        fix,
+                    ));
                 };
                 Ok((Credentials::NamedApplicationCredential { name, user: self.user()?, secret }, true))
             }
@@ -125,9 +144,11 @@ impl Auth<'_> {
         let project = self.first(&["project_name", "tenant_name"])?;
         match (system.as_deref(), project_id, project) {
             (Some("all"), None, None) => Ok(Scope::System),
-            (Some(other), None, None) => {
-                Err(self.entry.mistake(&["auth", "system_scope"], &format!("is `{other}`"), "it can only be `all`"))
-            }
+            (Some(other), None, None) => Err(self.entry.mistake(
+                &["auth", "system_scope"],
+                &format!("is `{other}`"),
+                "it can only be `all`",
+            )),
             (Some(_), _, _) => Err(self.entry.mistake(
                 &["auth", "system_scope"],
                 "is given together with a project",

@@ -8,7 +8,8 @@ use std::time::Duration;
 use url::Url;
 
 use crate::auth::{Credentials, Scope};
-use crate::config::select::{Entry, Selection};
+use crate::config::entry::Entry;
+use crate::config::select::Selection;
 use crate::config::{ConfigSources, auth};
 use crate::discovery::Microversion;
 use crate::error::{Error, ErrorKind, Result};
@@ -212,10 +213,12 @@ impl CloudConfig {
 
     /// The microversion to use instead of one agreed on.
     pub(crate) fn default_microversion(&self, kind: ServiceKind) -> Result<Option<Microversion>> {
-        self.service_setting(kind, "default_microversion").map(str::parse).transpose().map_err(|error: Error| {
-            let message = format!("`{}_default_microversion` of cloud `{}`", prefix(kind), self.name);
-            Error::new(ErrorKind::Config, format!("{message}: {}", error.message()))
-        })
+        self.service_setting(kind, "default_microversion").map(str::parse).transpose().map_err(
+            |error: Error| {
+                let message = format!("`{}_default_microversion` of cloud `{}`", prefix(kind), self.name);
+                Error::new(ErrorKind::Config, format!("{message}: {}", error.message()))
+            },
+        )
     }
 
     fn service_setting(&self, kind: ServiceKind, setting: &str) -> Option<&str> {
@@ -255,7 +258,8 @@ fn read_services(entry: &Entry) -> Result<BTreeMap<String, String>> {
             }
             let key = format!("{prefix}_api_version");
             let Some(version) = entry.version(&[&key])? else { continue };
-            let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse().ok());
+            let major =
+                version.trim_start_matches('v').split('.').next().and_then(|major| major.parse().ok());
             if major != Some(kind.major()) {
                 let fix = format!("only version {} is spoken here, remove the key", kind.major());
                 return Err(entry.mistake(&[&key], &format!("is `{version}`"), &fix));

@@ -52,8 +52,14 @@ impl Document {
             Value::Mapping(top) => match top.get(key) {
                 Some(Value::Mapping(clouds)) => Ok(clouds.clone()),
                 Some(Value::Null) => Ok(Mapping::new()),
-                None => Err(self.mistake(&[], &format!("has no `{key}:`"), "put the clouds under it, by their names")),
-                Some(_) => Err(self.mistake(&[key], "is no mapping", "put the clouds under it, by their names")),
+                None => Err(self.mistake(
+                    &[],
+                    &format!("has no `{key}:`"),
+                    "put the clouds under it, by their names",
+                )),
+                Some(_) => {
+                    Err(self.mistake(&[key], "is no mapping", "put the clouds under it, by their names"))
+                }
             },
             _ => Err(self.mistake(&[], "is no mapping", &format!("it must begin with `{key}:`"))),
         }
@@ -86,7 +92,10 @@ impl Document {
 /// A syntax error. The parser's own text may quote a secret: only the place is passed on.
 fn syntax(origin: &str, text: &str, error: &serde_yaml::Error) -> Error {
     let Some(location) = error.location() else {
-        return Error::new(ErrorKind::Config, format!("{origin} is no YAML; check its quotes and its indentation"));
+        return Error::new(
+            ErrorKind::Config,
+            format!("{origin} is no YAML; check its quotes and its indentation"),
+        );
     };
     let line = text.lines().nth(location.line().saturating_sub(1)).unwrap_or_default();
     let near = match line.split_once(':') {
@@ -101,7 +110,10 @@ fn syntax(origin: &str, text: &str, error: &serde_yaml::Error) -> Error {
         "check the indentation, and put quotes around values with special characters"
     };
     let (line, column) = (location.line(), location.column());
-    Error::new(ErrorKind::Config, format!("{origin}, line {line}, column {column}: no valid YAML{near}; {fix}"))
+    Error::new(
+        ErrorKind::Config,
+        format!("{origin}, line {line}, column {column}: no valid YAML{near}; {fix}"),
+    )
 }
 
 /// The same value with `-` in keys made `_`, as the SDK reads them. The names of
@@ -109,9 +121,12 @@ fn syntax(origin: &str, text: &str, error: &serde_yaml::Error) -> Error {
 fn normalized(value: Value) -> Value {
     let Value::Mapping(top) = value else { return value };
     let top = top.into_iter().map(|(key, value)| match (key.as_str(), value) {
-        (Some("clouds" | "public-clouds"), Value::Mapping(clouds)) => {
-            (key, Value::Mapping(clouds.into_iter().map(|(name, cloud)| (named(name), with_underscores(cloud))).collect()))
-        }
+        (Some("clouds" | "public-clouds"), Value::Mapping(clouds)) => (
+            key,
+            Value::Mapping(
+                clouds.into_iter().map(|(name, cloud)| (named(name), with_underscores(cloud))).collect(),
+            ),
+        ),
         (_, value) => (underscored(key), with_underscores(value)),
     });
     Value::Mapping(top.collect())

@@ -8,6 +8,7 @@
 mod auth;
 mod cloud;
 mod document;
+mod entry;
 mod merge;
 mod select;
 mod sources;

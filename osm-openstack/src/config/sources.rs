@@ -27,7 +27,11 @@ impl ConfigSources {
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect::<BTreeMap<_, _>>();
         let working = env::current_dir().ok();
-        Self::from_parts(variables, working.as_deref(), &[Path::new("/etc/xdg/openstack"), Path::new("/etc/openstack")])
+        Self::from_parts(
+            variables,
+            working.as_deref(),
+            &[Path::new("/etc/xdg/openstack"), Path::new("/etc/openstack")],
+        )
     }
 
     /// As [`Self::from_env`], for given variables, working directory and site folders.

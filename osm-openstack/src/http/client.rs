@@ -1,20 +1,18 @@
 //! Sends calls and repeats them as far as that is harmless.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::{Stream, StreamExt, TryStream, TryStreamExt};
+use futures_util::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
-use reqwest::header::{HeaderMap, HeaderValue};
-use reqwest::{Method, redirect};
+use reqwest::header::HeaderValue;
+use reqwest::redirect;
 use tokio::time::{Instant, sleep, timeout};
-use url::Url;
 
 use crate::config::CloudConfig;
 use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::http::call::{Body, BodyStream, Call, Sent};
 use crate::http::failure;
 use crate::http::response::{Download, Response};
 use crate::http::retry::RetryPolicy;
@@ -25,90 +23,6 @@ use crate::http::tls;
 const IDLE: Duration = Duration::from_secs(4);
 const CONNECT: Duration = Duration::from_secs(15);
 const USER_AGENT: &str = concat!("osm/", env!("CARGO_PKG_VERSION"));
-
-/// One HTTP request, ready to be sent.
-#[derive(Debug)]
-pub(crate) struct Call {
-    pub(crate) service: &'static str,
-    pub(crate) operation: &'static str,
-    pub(crate) method: Method,
-    pub(crate) url: Url,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Body,
-    pub(crate) idempotent: bool,
-    pub(crate) timeout: Option<Duration>,
-}
-
-impl Call {
-    pub(crate) fn new(service: &'static str, operation: &'static str, method: Method, url: Url) -> Self {
-        let idempotent = method != Method::POST && method != Method::PATCH;
-        let headers = HeaderMap::new();
-        Self { service, operation, method, url, headers, body: Body::Empty, idempotent, timeout: None }
-    }
-
-    pub(crate) fn with_headers(mut self, headers: HeaderMap) -> Self {
-        self.headers.extend(headers);
-        self
-    }
-}
-
-/// What a request carries.
-pub(crate) enum Body {
-    Empty,
-    Bytes(Bytes),
-    Stream(BodyStream),
-    /// A stream that was sent; it cannot be had again.
-    Spent,
-}
-
-type BodyStream = std::pin::Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
-
-impl Body {
-    pub(crate) fn stream<S>(body: S) -> Self
-    where
-        S: TryStream<Ok = Bytes, Error = io::Error> + Send + 'static,
-    {
-        Self::Stream(Box::pin(body.into_stream()))
-    }
-
-    pub(crate) fn replayable(&self) -> bool {
-        matches!(self, Self::Empty | Self::Bytes(_))
-    }
-}
-
-impl std::fmt::Debug for Body {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The body of an authentication holds the password.
-        f.write_str(match self {
-            Self::Empty => "Empty",
-            Self::Bytes(_) => "Bytes(..)",
-            Self::Stream(_) => "Stream(..)",
-            Self::Spent => "Spent",
-        })
-    }
-}
-
-/// What was sent, for error messages.
-#[derive(Debug, Clone)]
-pub(crate) struct Sent {
-    pub(crate) service: &'static str,
-    pub(crate) operation: &'static str,
-    pub(crate) method: Method,
-    pub(crate) url: Url,
-    pub(crate) request_id: Option<String>,
-}
-
-impl Sent {
-    /// The error with all that is known of the request.
-    pub(crate) fn describe(&self, error: Error) -> Error {
-        let error =
-            error.with_service(self.service).with_operation(self.operation).with_request(&self.method, &self.url);
-        match &self.request_id {
-            Some(request_id) => error.with_request_id(request_id),
-            None => error,
-        }
-    }
-}
 
 /// Sends requests to the servers of one cloud; knows its TLS settings, its
 /// time limits and how often to try, but no token.
@@ -133,7 +47,9 @@ impl HttpClient {
             // A redirect could take the token to another host.
             .redirect(redirect::Policy::none())
             .build()
-            .map_err(|error| Error::new(ErrorKind::Config, "the HTTP client cannot be set up").with_source(error))?;
+            .map_err(|error| {
+                Error::new(ErrorKind::Config, "the HTTP client cannot be set up").with_source(error)
+            })?;
         Ok(Self { client, retry: config.retry(), timeout: config.timeout() })
     }
 
@@ -159,14 +75,15 @@ impl HttpClient {
             }
         };
         let headers = response.headers().clone();
-        let chunks = futures_util::stream::try_unfold((response, sent), move |(mut response, sent)| async move {
-            match timeout(limit, response.chunk()).await {
-                Ok(Ok(Some(chunk))) => Ok(Some((chunk, (response, sent)))),
-                Ok(Ok(None)) => Ok(None),
-                Ok(Err(error)) => Err(failure::of_transport(error, &sent, true)),
-                Err(_) => Err(failure::of_silence(limit, &sent, true)),
-            }
-        });
+        let chunks =
+            futures_util::stream::try_unfold((response, sent), move |(mut response, sent)| async move {
+                match timeout(limit, response.chunk()).await {
+                    Ok(Ok(Some(chunk))) => Ok(Some((chunk, (response, sent)))),
+                    Ok(Ok(None)) => Ok(None),
+                    Ok(Err(error)) => Err(failure::of_transport(error, &sent, true)),
+                    Err(_) => Err(failure::of_silence(limit, &sent, true)),
+                }
+            });
         Ok(Download { headers, chunks: chunks.boxed() })
     }
 
@@ -194,7 +111,8 @@ impl HttpClient {
             url: call.url.clone(),
             request_id: None,
         };
-        let mut request = self.client.request(call.method.clone(), call.url.clone()).headers(call.headers.clone());
+        let mut request =
+            self.client.request(call.method.clone(), call.url.clone()).headers(call.headers.clone());
         if let Ok(value) = HeaderValue::from_str(&request_id) {
             request = request.header("X-Openstack-Request-Id", value);
         }
@@ -206,7 +124,9 @@ impl HttpClient {
                 call.body = Body::Bytes(body);
             }
             Body::Stream(body) => request = request.body(watched(body, Arc::clone(&progress))),
-            Body::Spent => return Err(sent.describe(Error::new(ErrorKind::State, "the body was sent already"))),
+            Body::Spent => {
+                return Err(sent.describe(Error::new(ErrorKind::State, "the body was sent already")));
+            }
         }
         let started = Instant::now();
         let mut answer = Box::pin(request.send());
@@ -264,13 +184,17 @@ impl Attempts {
         self.made += 1;
         let delay = match error.retry() {
             Retry::Safe => self.policy.delay(self.made),
+            // `Retry-After: 0` is no leave to hammer.
+            Retry::After(time) if time.is_zero() => self.policy.delay(self.made),
             Retry::After(time) => time,
             Retry::Never | Retry::Exhausted => return Err(error),
         };
         if !replayable {
             return Err(error);
         }
-        if self.made >= self.policy.attempts || self.started.elapsed().saturating_add(delay) > self.policy.total {
+        if self.made >= self.policy.attempts
+            || self.started.elapsed().saturating_add(delay) > self.policy.total
+        {
             // "Come back in an hour" is worth more to the caller than "tried often enough".
             return match error.retry() {
                 Retry::After(_) => Err(error),

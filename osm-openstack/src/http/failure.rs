@@ -10,7 +10,7 @@ use reqwest::header::{HeaderMap, LOCATION};
 use rustls::{AlertDescription, CertificateError};
 
 use crate::error::{Error, ErrorKind, Retry};
-use crate::http::client::Sent;
+use crate::http::call::Sent;
 use crate::http::retry;
 
 mod refusal;
@@ -104,7 +104,8 @@ pub(super) fn of_transport(error: reqwest::Error, sent: &Sent, idempotent: bool)
         let message = "the connection broke before the answer came; the request may have been carried out";
         Error::new(ErrorKind::Ambiguous, message)
     } else {
-        Error::new(ErrorKind::ServerFault, "the connection broke before the answer came").with_retry(Retry::Safe)
+        Error::new(ErrorKind::ServerFault, "the connection broke before the answer came")
+            .with_retry(Retry::Safe)
     };
     sent.describe(failed.with_source(error))
 }
@@ -130,9 +131,11 @@ fn tls_cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Erro
 fn tls_advice(cause: &rustls::Error, origin: &str) -> Option<String> {
     use CertificateError as Bad;
     match cause {
-        rustls::Error::InvalidCertificate(Bad::NotValidForName | Bad::NotValidForNameContext { .. }) => Some(format!(
-            "the TLS certificate of {origin} is for another name; use the name it was made for in the address"
-        )),
+        rustls::Error::InvalidCertificate(Bad::NotValidForName | Bad::NotValidForNameContext { .. }) => {
+            Some(format!(
+                "the TLS certificate of {origin} is for another name; use the name it was made for in the address"
+            ))
+        }
         rustls::Error::InvalidCertificate(Bad::Expired | Bad::ExpiredContext { .. }) => Some(format!(
             "the TLS certificate of {origin} has expired; it must be renewed, or this machine's clock is wrong"
         )),

@@ -4,6 +4,7 @@
 //! repeats it as [`retry`] allows; [`failure`] turns a refusal into an error;
 //! [`paging`] follows a list over its pages. Nothing here knows of tokens.
 
+mod call;
 mod client;
 mod failure;
 mod paging;
@@ -12,8 +13,8 @@ mod response;
 mod retry;
 mod tls;
 
+pub(crate) use call::{Body, Call};
 pub use client::HttpClient;
-pub(crate) use client::{Body, Call};
 pub(crate) use paging::Pages;
 pub use request::Request;
 pub use response::{Download, Response};

@@ -42,14 +42,21 @@ impl Pages {
         let Some(link) = page.next else {
             // Keystone cuts long lists without offering the rest.
             if page.truncated {
-                return Err(response.bad("the service cut the list short and offers no next page; ask for less"));
+                return Err(
+                    response.bad("the service cut the list short and offers no next page; ask for less")
+                );
             }
             return Ok((items, None));
         };
         let next = on_endpoint(url, &link);
         match next.query() {
-            Some(query) if !self.seen.contains(query) && self.seen.len() < MOST_PAGES => Ok((items, Some(next))),
-            _ => Err(response.bad(format!("the pages of the list go in a circle: the next one is {link} again"))),
+            Some(query) if !self.seen.contains(query) && self.seen.len() < MOST_PAGES => {
+                Ok((items, Some(next)))
+            }
+            _ => {
+                Err(response
+                    .bad(format!("the pages of the list go in a circle: the next one is {link} again")))
+            }
         }
     }
 }

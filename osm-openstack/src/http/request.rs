@@ -50,7 +50,9 @@ impl Request {
                 self.call.body = Body::Bytes(text.into());
             }
             Err(error) => {
-                self.note(Error::new(ErrorKind::Config, "the request cannot be written as JSON").with_source(error));
+                self.note(
+                    Error::new(ErrorKind::Config, "the request cannot be written as JSON").with_source(error),
+                );
             }
         }
         self

@@ -11,7 +11,7 @@ use reqwest::header::HeaderMap;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::client::Sent;
+use crate::http::call::Sent;
 
 /// A successful answer, read to its end.
 #[derive(Debug)]
@@ -62,7 +62,12 @@ impl Response {
 
     /// An error about this answer.
     pub(crate) fn bad(&self, message: impl Into<String>) -> Error {
-        self.sent.describe(Error::new(ErrorKind::BadResponse, message)).with_status(self.status)
+        self.about(Error::new(ErrorKind::BadResponse, message))
+    }
+
+    /// The same error, naming this exchange.
+    pub(crate) fn about(&self, error: Error) -> Error {
+        self.sent.describe(error).with_status(self.status)
     }
 
     pub(crate) fn misunderstood(&self, error: serde_json::Error) -> Error {

@@ -46,14 +46,20 @@ impl RetryPolicy {
     /// and shortened by up to a half at random, so that clients that failed
     /// together do not come back together.
     pub(super) fn delay(&self, attempt: u32) -> Duration {
-        let doubled = self.first_delay.saturating_mul(1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX));
+        let doubled =
+            self.first_delay.saturating_mul(1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX));
         let [random, ..] = uuid::Uuid::new_v4().into_bytes();
         doubled.min(self.longest_delay).mul_f64(1.0 - f64::from(random) / 512.0)
     }
 }
 
 /// What to do about an answer of `status` that means `kind`.
-pub(super) fn advice(kind: ErrorKind, status: StatusCode, after: Option<Duration>, idempotent: bool) -> Retry {
+pub(super) fn advice(
+    kind: ErrorKind,
+    status: StatusCode,
+    after: Option<Duration>,
+    idempotent: bool,
+) -> Retry {
     let again = after.map_or(Retry::Safe, Retry::After);
     match (kind, status) {
         // Quota errors of Cinder come with `Retry-After: 0`, but no time heals them.
@@ -79,4 +85,20 @@ pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duratio
     }
     let at = rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
     Some(Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_longest_and_vary() {
+        let policy = RetryPolicy::default();
+        for (attempt, most) in [(1, 300), (2, 600), (3, 1200), (6, 9600), (7, 10_000), (80, 10_000)] {
+            let most = Duration::from_millis(most);
+            let pauses: Vec<Duration> = (0..64).map(|_| policy.delay(attempt)).collect();
+            assert!(pauses.iter().all(|pause| *pause <= most && *pause >= most / 2), "{attempt}: {pauses:?}");
+            assert!(pauses.iter().any(|pause| *pause != pauses[0]), "{attempt}: no jitter");
+        }
+    }
 }

@@ -43,7 +43,10 @@ pub(super) fn client_config(config: &CloudConfig) -> Result<ClientConfig> {
         .with_custom_certificate_verifier(verifier);
     let Some(cert) = config.cert() else {
         if config.key().is_some() {
-            return Err(Error::new(ErrorKind::Config, "the cloud has a `key` but no `cert` that goes with it"));
+            return Err(Error::new(
+                ErrorKind::Config,
+                "the cloud has a `key` but no `cert` that goes with it",
+            ));
         }
         return Ok(builder.with_no_client_auth());
     };

@@ -26,7 +26,8 @@ impl Session {
     /// Finds the service of `kind` and agrees on a microversion.
     pub(super) async fn discover(&self, kind: ServiceKind) -> Result<Endpoint> {
         let address = EndpointUrl::new(&self.address(kind)?);
-        let right_version = address.version().filter(|version| discovery::major_of(version) == Some(kind.major()));
+        let right_version =
+            address.version().filter(|version| discovery::major_of(version) == Some(kind.major()));
         let needs_range = kind.newest_known().is_some();
         let (url, range) = match right_version {
             Some(version) if !needs_range => (address.complete(version), None),
@@ -41,7 +42,9 @@ impl Session {
                 let found = self.versions(kind, address.root()).await?;
                 let usual = address.complete(kind.usual_version());
                 match found {
-                    Some(found) if !address.has_rest() => (found.url.map_or(usual, |url| slashed(&url)), found.microversions),
+                    Some(found) if !address.has_rest() => {
+                        (found.url.map_or(usual, |url| slashed(&url)), found.microversions)
+                    }
                     found => (usual, found.and_then(|found| found.microversions)),
                 }
             }
@@ -75,12 +78,12 @@ impl Session {
         let call = Call::new(kind.name(), "discover versions", Method::GET, url.clone());
         match self.call(call, HeaderMap::new()).await {
             Ok(response) => Ok(discovery::pick(discovery::offered(&response, url), kind.major())),
-            Err(error) if is_final(&error) => Err(error),
             // Some proxies hide these documents; the service may still be used.
-            Err(error) => {
+            Err(error) if is_hidden(error.kind()) => {
                 tracing::warn!(%error, "no version document");
                 Ok(None)
             }
+            Err(error) => Err(error),
         }
     }
 
@@ -93,7 +96,9 @@ impl Session {
             return if range.contains(wanted) {
                 Ok(Some(wanted))
             } else {
-                Err(unfit(format!("the {kind} service speaks microversions {range}, not {wanted} as configured")))
+                Err(unfit(format!(
+                    "the {kind} service speaks microversions {range}, not {wanted} as configured"
+                )))
             };
         }
         let newest = range.newest_up_to(cap);
@@ -127,7 +132,10 @@ fn slashed(url: &Url) -> Url {
     url
 }
 
-/// Whether asking elsewhere cannot help: nobody is there, or nobody lets us in.
-fn is_final(error: &Error) -> bool {
-    error.context().status.is_none() || error.kind() == ErrorKind::Auth
+/// Whether a version document is not to be had, while the service itself may be well.
+fn is_hidden(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::NotFound | ErrorKind::Forbidden | ErrorKind::BadRequest | ErrorKind::BadResponse
+    )
 }

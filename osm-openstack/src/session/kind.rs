@@ -21,7 +21,8 @@ pub enum ServiceKind {
 
 impl ServiceKind {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Identity, Self::Compute, Self::Network, Self::BlockStorage, Self::Image];
+    pub const ALL: [Self; 5] =
+        [Self::Identity, Self::Compute, Self::Network, Self::BlockStorage, Self::Image];
 
     /// The name of the service, as OpenStack's documentation has it.
     pub fn name(self) -> &'static str {
@@ -77,11 +78,10 @@ impl ServiceKind {
 
     /// The newest microversion spoken here.
     ///
-    /// Compute 2.90 (Xena) has everything a migration needs; what came after
-    /// changes the servers' hostnames (2.94), evacuation (2.95) and the body of
-    /// servers and their creation (2.96 and on), which the wire types do not
-    /// know. Block storage 3.70 (Yoga) is the last that adds to transfers
-    /// and volumes without a new field that would have to be written back.
+    /// Compute 2.90 (Xena) lets the host name be set and is the last before
+    /// bodies change that are read or written here: key pairs (2.92), host
+    /// names (2.94), the server itself (2.96 and on). Block storage 3.70
+    /// (Yoga) has all that is needed of volumes; what follows serves Nova.
     pub(crate) fn newest_known(self) -> Option<Microversion> {
         match self {
             Self::Compute => Some(Microversion::new(2, 90)),

@@ -129,7 +129,17 @@ impl Session {
     /// A token that will hold for a while.
     async fn token(&self) -> Result<Arc<Token>> {
         let token = self.current();
-        if token.expires_soon() { self.renew(&token).await } else { Ok(token) }
+        if !token.expires_soon() {
+            return Ok(token);
+        }
+        match self.renew(&token).await {
+            // Keystone may be away for a moment; the old token is still good.
+            Err(error) if error.kind() != ErrorKind::Auth && !token.expired() => {
+                tracing::warn!(%error, "no new token yet, the old one still holds");
+                Ok(token)
+            }
+            result => result,
+        }
     }
 
     /// A token other than `stale`. Whoever comes while one is fetched waits for that one.

@@ -47,11 +47,7 @@ pub(super) fn read(body: &[u8]) -> Refusal {
 fn of_object(object: &Map<String, Value>) -> Refusal {
     // Placement: {"errors": [{"title": .., "detail": ..}]}.
     if let Some(first) = object.get("errors").and_then(Value::as_array).and_then(|errors| errors.first()) {
-        return Refusal {
-            name: text(first, "title"),
-            message: text(first, "detail"),
-            ..Refusal::default()
-        };
+        return Refusal { name: text(first, "title"), message: text(first, "detail"), ..Refusal::default() };
     }
     // Keystone: {"error": {..}}; Neutron: {"NeutronError": {..}}; Nova and
     // Cinder: {"badRequest": {..}}, the key being the fault's name.
