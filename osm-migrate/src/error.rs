@@ -73,8 +73,13 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// An error of `kind`; `message` says what failed, without context.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        let inner =
-            Inner { kind, retry: Retry::Never, message: message.into(), context: Context::default(), source: None };
+        let inner = Inner {
+            kind,
+            retry: Retry::Never,
+            message: message.into(),
+            context: Context::default(),
+            source: None,
+        };
         Self { inner: Box::new(inner) }
     }
 

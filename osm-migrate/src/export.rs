@@ -2,6 +2,7 @@
 
 use osm_model::{FilterSet, Kind, Resource, ResourceFile, Upsert};
 use osm_openstack::Session;
+use osm_openstack::export::Exporter;
 
 use crate::{DataDir, Error, ErrorKind, Event, EventSink, Outcome, Result, Summary};
 
@@ -20,8 +21,9 @@ pub async fn export(
     events: &dyn EventSink,
 ) -> Result<Summary> {
     let mut summary = Summary::default();
+    let exporter = Exporter::new(session);
     for &kind in Kind::IN_ORDER.iter().filter(|kind| kinds.contains(kind)) {
-        match export_kind(session, kind, filters, data_dir, events, &mut summary).await {
+        match export_kind((session, &exporter), kind, filters, data_dir, events, &mut summary).await {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::Auth => return Err(error),
             Err(error) => {
@@ -36,19 +38,18 @@ pub async fn export(
             }
         }
     }
-    events.emit(&Event::Summary(summary.clone()));
     Ok(summary)
 }
 
 async fn export_kind(
-    session: &Session,
+    (session, exporter): (&Session, &Exporter),
     kind: Kind,
     filters: &FilterSet,
     data_dir: &DataDir,
     events: &dyn EventSink,
     summary: &mut Summary,
 ) -> Result<()> {
-    let resources = osm_openstack::export::export(session, kind, filters.get(kind)).await?;
+    let resources = exporter.export(kind, filters.get(kind)).await?;
     let mut file = data_dir.read(kind)?.unwrap_or_else(ResourceFile::new);
     let mut entries = Vec::new();
     for resource in resources {
@@ -61,7 +62,8 @@ async fn export_kind(
         };
         entries.push((entry, outcome, blob));
     }
-    if entries.iter().any(|(_, outcome, _)| *outcome != Outcome::Unchanged) || data_dir.read(kind)?.is_none() {
+    if entries.iter().any(|(_, outcome, _)| *outcome != Outcome::Unchanged) || data_dir.read(kind)?.is_none()
+    {
         data_dir.write(kind, &file)?;
     }
     // Only what is on disk was exported.

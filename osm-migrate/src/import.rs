@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use osm_model::{FilterSet, Kind, Reference, Resource};
 use osm_openstack::Session;
-use osm_openstack::import::ImportOptions;
+use osm_openstack::import::{ImportOptions, Importer};
 
 use crate::{DataDir, Error, ErrorKind, Event, EventSink, Outcome, Result, Summary};
 
@@ -24,7 +24,7 @@ pub async fn import(
 ) -> Result<Summary> {
     let mut summary = Summary::default();
     let mut failed = Failed::default();
-    let options = ImportOptions { image_blobs: data_dir.image_blobs() };
+    let importer = Importer::new(session, &ImportOptions { image_blobs: data_dir.image_blobs() });
     for &kind in Kind::IN_ORDER.iter().filter(|kind| kinds.contains(kind)) {
         let Some(file) = data_dir.read(kind)? else { continue };
         let filter = filters.get(kind);
@@ -39,9 +39,7 @@ pub async fn import(
             }
             let result = match failed.blocker(resource) {
                 Some(blocker) => Err(blocked(&blocker)),
-                None => {
-                    osm_openstack::import::import(session, resource, &options).await.map_err(Error::from)
-                }
+                None => importer.import(resource).await.map_err(Error::from),
             };
             match result {
                 Ok(imported) => {
@@ -62,11 +60,16 @@ pub async fn import(
             }
         }
     }
-    events.emit(&Event::Summary(summary.clone()));
     Ok(summary)
 }
 
-fn event(kind: Kind, resource: &Resource, id: Option<String>, outcome: Outcome, error: Option<String>) -> Event {
+fn event(
+    kind: Kind,
+    resource: &Resource,
+    id: Option<String>,
+    outcome: Outcome,
+    error: Option<String>,
+) -> Event {
     let name = resource.name().map(str::to_owned);
     Event::Imported { kind: kind.word().to_owned(), name, id, outcome, error }
 }
@@ -134,8 +137,7 @@ mod tests {
     }
 
     fn subnet(network: &str) -> Subnet {
-        let params =
-            SubnetParams { network_ref: Some(Reference::auth(network)), ..SubnetParams::default() };
+        let params = SubnetParams { network_ref: Some(Reference::auth(network)), ..SubnetParams::default() };
         Entry::new(params, SubnetInfo::default())
     }
 

@@ -28,7 +28,9 @@ pub async fn status(data_dir: &DataDir) -> Result<Vec<WorkloadStatus>> {
     for mut job in store.jobs().await? {
         let silence = job.silence();
         // A process that was killed could not say so.
-        if job.status == JobStatus::Running && job.owner.as_ref().is_some_and(|owner| !owner.is_alive(silence)) {
+        if job.status == JobStatus::Running
+            && job.owner.as_ref().is_some_and(|owner| !owner.is_alive(silence))
+        {
             job.status = JobStatus::Failed;
             job.detail = Some("its process ended in the middle; run it again to continue".to_owned());
         }

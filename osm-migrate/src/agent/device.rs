@@ -67,7 +67,8 @@ impl DeviceSearch {
 
     /// The device of `volume`, if it is there now.
     fn find(&self, volume: &str) -> Result<Option<PathBuf>> {
-        if volume.len() < SERIAL_LENGTH || !volume.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        if volume.len() < SERIAL_LENGTH
+            || !volume.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         {
             return Err(Error::new(ErrorKind::Config, "this is no volume id").with_object(volume.to_owned()));
         }

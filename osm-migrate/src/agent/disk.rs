@@ -4,12 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use osm_transfer::block::{BlockSink, BlockSource};
+use osm_transfer::block::BlockSource;
 use osm_transfer::endpoint::{Endpoint, OpenOptions};
 use osm_transfer::hash::{HashOptions, hash_disk};
 use osm_transfer::nbd::{Client, ClientOptions, Export, Server, ServerOptions};
 use osm_transfer::transfer::{Transfer, Verify};
-use tokio::time::{Instant, sleep};
 
 use super::report::{Report, Reporter};
 use super::stdio::{Reader, Writer};
@@ -19,7 +18,6 @@ use crate::{Error, ErrorKind, Result};
 /// How long a destination may be held by another writer: one whose orchestrator was killed ends
 /// within a heartbeat, and its last writes a little later.
 const LOCK_WAIT: Duration = Duration::from_secs(15);
-const LOCK_POLL: Duration = Duration::from_millis(200);
 
 /// Serves `device`, read-only, until the client leaves.
 pub(super) async fn serve(device: PathBuf, reader: Reader, writer: Writer) -> Result<()> {
@@ -40,7 +38,11 @@ pub(super) async fn pull(args: PullArgs, reader: Reader, writer: Writer, reporte
         let message = format!("the destination has {room} bytes, the source {}", args.size);
         return Err(named(Error::new(ErrorKind::Agent, message), &args.device));
     }
-    let sink = lock_sink(&args.device, args.size).await?;
+    let options = OpenOptions { lock_wait: LOCK_WAIT, ..OpenOptions::default() };
+    let sink = Endpoint::File(args.device.clone())
+        .open_sink(args.size, &options)
+        .await
+        .map_err(|error| named(error.into(), &args.device))?;
     let source: Arc<dyn BlockSource> = client.clone();
     let transfer = Transfer::builder()
         .source(source)
@@ -65,7 +67,7 @@ pub(super) async fn hash(args: HashArgs, reporter: Reporter) -> Result<()> {
         return Err(named(Error::new(ErrorKind::Agent, message), &args.device));
     }
     let options = HashOptions { limit: Some(args.size), ..HashOptions::default() };
-    let hash = hash_disk(&source, &options, &reporter)
+    let hash = hash_disk(&source, &options, Arc::new(reporter.clone()))
         .await
         .map_err(|error| named(error.into(), &args.device))?;
     reporter.say(Report::Hashed { size: hash.size, root: hash.root.to_string() });
@@ -75,25 +77,6 @@ pub(super) async fn hash(args: HashArgs, reporter: Reporter) -> Result<()> {
 async fn open_source(device: &Path) -> Result<Arc<dyn BlockSource>> {
     let endpoint = Endpoint::File(device.to_owned());
     endpoint.open_source(&OpenOptions::default()).await.map_err(|error| named(error.into(), device))
-}
-
-/// Opens the destination for writing, alone.
-async fn lock_sink(device: &Path, size: u64) -> Result<Arc<dyn BlockSink>> {
-    let endpoint = Endpoint::File(device.to_owned());
-    let deadline = Instant::now() + LOCK_WAIT;
-    loop {
-        match endpoint.open_sink(size, &OpenOptions::default()).await {
-            Ok(sink) => return Ok(sink),
-            Err(error) if Instant::now() >= deadline || !held_by_another(&error) => {
-                return Err(named(error.into(), device));
-            }
-            Err(_) => sleep(LOCK_POLL).await,
-        }
-    }
-}
-
-fn held_by_another(error: &osm_transfer::Error) -> bool {
-    !matches!(error.retry(), osm_transfer::Retry::Never | osm_transfer::Retry::Exhausted)
 }
 
 fn named(error: Error, device: &Path) -> Error {

@@ -123,11 +123,7 @@ where
 }
 
 /// Writes what is sent until every sender is gone; a heartbeat when there is nothing.
-fn speak(
-    inbox: &mpsc::Receiver<Report>,
-    counters: &Counters,
-    leash: Option<&std::path::Path>,
-) -> Result<()> {
+fn speak(inbox: &mpsc::Receiver<Report>, counters: &Counters, leash: Option<&std::path::Path>) -> Result<()> {
     let mut said = Report::Heartbeat;
     loop {
         let report = match inbox.recv_timeout(HEARTBEAT) {
@@ -163,9 +159,10 @@ fn progress(counters: &Counters) -> Report {
 fn write_line(report: &Report) -> Result<()> {
     let mut line = serde_json::to_vec(report)?;
     line.push(b'\n');
-    std::io::stderr().lock().write_all(&line).map_err(|error| {
-        Error::new(ErrorKind::Agent, "nobody hears the agent any more").with_source(error)
-    })
+    std::io::stderr()
+        .lock()
+        .write_all(&line)
+        .map_err(|error| Error::new(ErrorKind::Agent, "nobody hears the agent any more").with_source(error))
 }
 
 #[cfg(test)]

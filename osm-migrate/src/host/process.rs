@@ -44,9 +44,10 @@ impl AgentProcess {
         let mut child = command.stderr(Stdio::piped()).kill_on_drop(true).spawn().map_err(failed)?;
         // The command holds the agent's end of the socket: let go of it, or a dead agent is not noticed.
         drop(command);
-        let stderr = child.stderr.take().ok_or_else(|| {
-            Error::new(ErrorKind::Host, format!("{verb} has no standard error"))
-        })?;
+        let stderr = child
+            .stderr
+            .take()
+            .ok_or_else(|| Error::new(ErrorKind::Host, format!("{verb} has no standard error")))?;
         Ok(Self {
             child,
             lines: BufReader::new(stderr).lines(),

@@ -71,7 +71,11 @@ impl SshHost {
         option("ClearAllForwardings=yes");
         option("ForwardAgent=no");
         option("LogLevel=ERROR");
-        option(if self.spec.accept_new { "StrictHostKeyChecking=accept-new" } else { "StrictHostKeyChecking=yes" });
+        option(if self.spec.accept_new {
+            "StrictHostKeyChecking=accept-new"
+        } else {
+            "StrictHostKeyChecking=yes"
+        });
         if let Some(file) = &self.spec.known_hosts {
             option(&format!("UserKnownHostsFile={}", file.display()));
         }

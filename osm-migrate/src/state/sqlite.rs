@@ -64,9 +64,9 @@ impl SqliteStore {
             transaction.commit()?;
             Ok(value)
         };
-        tokio::task::spawn_blocking(run)
-            .await
-            .map_err(|error| Error::new(ErrorKind::State, "the state store's thread failed").with_source(error))?
+        tokio::task::spawn_blocking(run).await.map_err(|error| {
+            Error::new(ErrorKind::State, "the state store's thread failed").with_source(error)
+        })?
     }
 }
 
@@ -221,7 +221,8 @@ impl StateStore for SqliteStore {
     async fn events(&self, job: &str) -> Result<Vec<RecordedEvent>> {
         let job = job.to_owned();
         self.within(move |transaction| {
-            let mut statement = transaction.prepare("SELECT at, event FROM event WHERE job = ?1 ORDER BY seq")?;
+            let mut statement =
+                transaction.prepare("SELECT at, event FROM event WHERE job = ?1 ORDER BY seq")?;
             let rows = statement.query_and_then([job], |row| {
                 let text: String = row.get(1)?;
                 Ok(RecordedEvent { at: unsigned(row.get(0)?), event: serde_json::from_str(&text)? })

@@ -10,14 +10,28 @@
 //! or by the state of the object. So the same call after a crash, even with the state store lost,
 //! continues where the last one was stopped.
 
+mod cold;
+mod copies;
+mod disk;
+mod floating_ip;
+mod image_metadata;
+mod job;
+mod log;
 mod options;
+mod preflight;
+mod restore;
+mod run;
+mod server;
+mod side;
+mod source;
+mod tag;
+mod transfer;
 
 use std::sync::Arc;
 
-use osm_model::NameFilter;
 use osm_openstack::Session;
 
-use crate::{Cancel, ConversionHost, DataDir, EventSink, Result, StateStore, Summary};
+use crate::{Cancel, ConversionHost, DataDir, EventSink, StateStore};
 
 pub use self::options::MigrationOptions;
 
@@ -41,18 +55,4 @@ pub struct WorkloadMigration {
     pub options: MigrationOptions,
     /// The wish to stop early.
     pub cancel: Cancel,
-}
-
-impl WorkloadMigration {
-    /// Moves the workloads of `workloads.yml` that pass the filter.
-    ///
-    /// A workload that fails does not stop the others. Its source is put back as it was; what was
-    /// copied stays for the next run, which continues.
-    ///
-    /// # Errors
-    /// Nothing could be started: no workloads, bad credentials, unusable conversion hosts.
-    pub async fn run(&self, filter: &NameFilter) -> Result<Summary> {
-        let _ = filter;
-        Ok(Summary::default())
-    }
 }

@@ -41,8 +41,7 @@ cat > /dev/null"#
         let mut command = host.script(true, &script);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let failed = |message: &str| host.error(message);
-        let mut ssh =
-            command.spawn().map_err(|error| failed("ssh cannot be started").with_source(error))?;
+        let mut ssh = command.spawn().map_err(|error| failed("ssh cannot be started").with_source(error))?;
         let alive = ssh.stdin.take().ok_or_else(|| failed("ssh has no standard input"))?;
         let stdout = ssh.stdout.take().ok_or_else(|| failed("ssh has no standard output"))?;
         let mut lines = BufReader::new(stdout).lines();

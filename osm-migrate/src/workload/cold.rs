@@ -1,0 +1,166 @@
+//! A cold migration, step by step.
+
+use super::copies::Copy;
+use super::disk::{Disk, check_set, disks};
+use super::job::{Done, Job};
+use super::server::Present;
+use super::side::HostDevice;
+use super::tag;
+use super::transfer::Pair;
+use crate::{Error, ErrorKind, Outcome, Result, Step};
+
+impl Job<'_> {
+    /// Moves the workload; gives the id of its server in the destination.
+    pub(super) async fn migrate(&self) -> Result<(Option<String>, Outcome)> {
+        self.step(Step::Preflight, async { Ok(Done::silent(())) }).await?;
+        self.step(Step::Claim, async { Ok(Done::new((), format!("epoch {}", self.claim.epoch))) }).await?;
+        let server = match self.present().await? {
+            Present::Foreign(id) => {
+                self.warn(format!("the destination has a server {id} of this name, which is left alone"))
+                    .await;
+                return Ok((Some(id), Outcome::Exists));
+            }
+            Present::Ours(server)
+                if server.metadata.get(tag::STATE).is_some_and(|state| state == tag::COMPLETE) =>
+            {
+                return Ok((Some(server.id), Outcome::Unchanged));
+            }
+            Present::Ours(server) if server.status == "ERROR" => {
+                self.drop_server(&server.id).await?;
+                self.cut_over().await?
+            }
+            Present::Ours(server) => {
+                let running = self.step(Step::CreateServer, self.wait_active(&server.id)).await?;
+                running.id
+            }
+            Present::Nothing => self.cut_over().await?,
+        };
+        self.step(Step::FloatingIps, self.floating_ips(&server)).await?;
+        if self.workload.migration_params.data_copy {
+            self.step(Step::DetachDestination, self.let_go()).await?;
+            self.step(Step::RestoreSource, self.restore_source()).await?;
+        }
+        self.step(Step::Release, self.release(&server)).await?;
+        Ok((Some(server), Outcome::Created))
+    }
+
+    /// Everything up to the running destination server.
+    async fn cut_over(&self) -> Result<String> {
+        if !self.workload.migration_params.data_copy {
+            let networks = self.step(Step::CreatePorts, self.create_ports()).await?;
+            let server = self.step(Step::CreateServer, self.create_server(networks, &[])).await?;
+            return Ok(server.id);
+        }
+        let live = self.live_volumes().await?;
+        check_set(self.workload, &live)?;
+        let point = self.step(Step::StopSource, self.stop_source()).await?;
+        let source = self.source_server().await?;
+        let mut all = disks(self.workload, &source, &live)?;
+        self.copy_all(&mut all, &point).await?;
+        self.step(Step::DetachDestination, self.let_go()).await?;
+        let copies = self.copies(Some(&point)).await?;
+        let mut finished = Vec::new();
+        for disk in &all {
+            match copies.get(&disk.key) {
+                Some(copy) if copy.complete => finished.push((disk, copy.volume.clone())),
+                _ => {
+                    let message = "a copy is not complete, so no server is made of it";
+                    return Err(Error::new(ErrorKind::Blocked, message).with_object(disk.label.clone()));
+                }
+            }
+        }
+        self.still_stopped(&point).await?;
+        let networks = self.step(Step::CreatePorts, self.create_ports()).await?;
+        let server = self.step(Step::CreateServer, self.create_server(networks, &finished)).await?;
+        Ok(server.id)
+    }
+
+    /// Copies and verifies the disks that have no complete copy yet.
+    async fn copy_all(&self, all: &mut [Disk], point: &str) -> Result<()> {
+        let copies = self.copies(Some(point)).await?;
+        let complete = |disk: &Disk| copies.get(&disk.key).is_some_and(|copy| copy.complete);
+        let mut pending: Vec<&mut Disk> = all.iter_mut().filter(|disk| !complete(disk)).collect();
+        if pending.is_empty() {
+            return Ok(());
+        }
+        let boot = self.step(Step::BootDisk, self.boot_disks(&mut pending)).await?;
+        let pending: Vec<&Disk> = pending.into_iter().map(|disk| &*disk).collect();
+        self.step(Step::DetachVolumes, self.detach_volumes(&pending)).await?;
+        let readable: Vec<&str> = pending
+            .iter()
+            .map(|disk| if disk.boots() { boot.as_deref().unwrap_or_default() } else { disk.key.as_str() })
+            .collect();
+        let sources = self.step(Step::AttachSource, self.attach_sources(&readable)).await?;
+        let known = |disk: &Disk| copies.get(&disk.key);
+        let volumes = self.step(Step::CreateVolumes, self.create_copies(&pending, &readable, known)).await?;
+        let targets = self.step(Step::AttachDestination, self.attach_copies(&volumes)).await?;
+        let pairs: Vec<Pair<'_>> = pending
+            .into_iter()
+            .zip(sources)
+            .zip(volumes.into_iter().zip(targets))
+            .map(|((disk, from), (volume, to))| Pair { disk, from, to, volume })
+            .collect();
+        self.step(Step::CopyDisks, self.copy_disks(&pairs, point)).await?;
+        self.step(Step::VerifyDisks, self.verify_disks(&pairs, point)).await
+    }
+
+    async fn boot_disks(&self, pending: &mut [&mut Disk]) -> Result<Done<Option<String>>> {
+        for disk in pending.iter_mut().filter(|disk| disk.boots()) {
+            let volume = self.boot_disk(disk).await?;
+            self.record(Step::BootDisk, &disk.key, Some(&volume)).await?;
+            return Ok(Done::new(Some(volume.clone()), volume));
+        }
+        Ok(Done::silent(None))
+    }
+
+    async fn attach_sources(&self, volumes: &[&str]) -> Result<Done<Vec<HostDevice>>> {
+        let mut devices = Vec::new();
+        for volume in volumes {
+            let device = self.src.attach_to_host(volume).await?;
+            self.record(Step::AttachSource, volume, device.path.to_str()).await?;
+            devices.push(device);
+        }
+        Ok(Done::new(devices, format!("{} volumes", volumes.len())))
+    }
+
+    async fn create_copies<'c>(
+        &self,
+        disks: &[&Disk],
+        readable: &[&str],
+        known: impl Fn(&Disk) -> Option<&'c Copy>,
+    ) -> Result<Done<Vec<String>>> {
+        let mut volumes = Vec::new();
+        for (disk, readable) in disks.iter().zip(readable) {
+            volumes.push(self.create_copy(disk, known(disk), readable).await?);
+        }
+        let detail = format!("{} volumes", volumes.len());
+        Ok(Done::new(volumes, detail))
+    }
+
+    async fn attach_copies(&self, volumes: &[String]) -> Result<Done<Vec<HostDevice>>> {
+        let mut devices = Vec::new();
+        for volume in volumes {
+            let device = self.attach_copy(volume).await?;
+            self.record(Step::AttachDestination, volume, device.path.to_str()).await?;
+            devices.push(device);
+        }
+        Ok(Done::new(devices, format!("{} volumes", volumes.len())))
+    }
+
+    async fn let_go(&self) -> Result<Done<()>> {
+        let count = self.detach_copies().await?;
+        Ok(Done::new((), format!("{count} volumes")))
+    }
+
+    /// The last look at the source before its copy comes to life.
+    async fn still_stopped(&self, point: &str) -> Result<()> {
+        let now = self.stop_source_seen().await?;
+        if now == point {
+            return Ok(());
+        }
+        Err(self.blocked(
+            "the source server was started while it was copied, so the copy is stale",
+            "run again; the disks are copied anew",
+        ))
+    }
+}

@@ -1,0 +1,184 @@
+//! The destination volumes: found by their metadata, made when missing, written only when ours.
+
+use std::collections::BTreeMap;
+
+use osm_openstack::block_storage::{CreateVolume, Volume};
+
+use super::disk::{Disk, Origin};
+use super::image_metadata;
+use super::job::Job;
+use super::side::{HostDevice, named};
+use super::tag;
+use crate::{Error, ErrorKind, Result, Step};
+
+/// The copy of a disk in the destination.
+#[derive(Debug, Clone)]
+pub(super) struct Copy {
+    pub(super) volume: String,
+    pub(super) complete: bool,
+}
+
+impl Job<'_> {
+    /// The copies that are there, by the key of their disk. One that shows another point of the
+    /// source than `point` counts as unfinished: the source has run since.
+    pub(super) async fn copies(&self, point: Option<&str>) -> Result<BTreeMap<String, Copy>> {
+        let mut copies: BTreeMap<String, Copy> = BTreeMap::new();
+        let mut spare = Vec::new();
+        for volume in self.dst.volumes_of(self.id).await? {
+            let Some(key) = volume.metadata.get(tag::SOURCE_VOLUME) else { continue };
+            let is = |key, value| volume.metadata.get(key).map(String::as_str) == Some(value);
+            let complete = is(tag::STATE, tag::COMPLETE) && point.is_none_or(|point| is(tag::POINT, point));
+            let copy = Copy { volume: volume.id.clone(), complete };
+            match copies.get_mut(key) {
+                None => {
+                    copies.insert(key.clone(), copy);
+                }
+                // Two, because the answer to a creation was lost once. A complete one is kept.
+                Some(known) if complete && !known.complete => {
+                    spare.push(std::mem::replace(known, copy));
+                }
+                Some(_) => spare.push(copy),
+            }
+        }
+        for copy in spare.into_iter().filter(|copy| !copy.complete) {
+            self.drop_spare(&copy.volume).await?;
+        }
+        Ok(copies)
+    }
+
+    async fn drop_spare(&self, id: &str) -> Result<()> {
+        let volume = self.dst.settled(id).await?;
+        let unused = volume.attachments.is_empty() && matches!(volume.status.as_str(), "available" | "error");
+        let was_complete = volume.metadata.get(tag::STATE).is_some_and(|state| state == tag::COMPLETE);
+        if unused && !was_complete && self.is_ours(&volume) {
+            self.dst.delete_volume(id).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes the copy of a disk, or takes the one that is there.
+    pub(super) async fn create_copy(
+        &self,
+        disk: &Disk,
+        known: Option<&Copy>,
+        readable: &str,
+    ) -> Result<String> {
+        let id = match known {
+            Some(copy) => {
+                let volume = self.dst.settled(&copy.volume).await?;
+                self.check_ours(&volume)?;
+                if volume.status == "error" {
+                    // Nothing was ever written to a volume that could not be made.
+                    self.dst.delete_volume(&volume.id).await?;
+                    self.make_copy(disk).await?
+                } else {
+                    volume.id
+                }
+            }
+            None => self.make_copy(disk).await?,
+        };
+        let volume = self.dst.settled(&id).await?;
+        if volume.status.starts_with("error") {
+            let message = format!("the destination volume is in status {}", volume.status);
+            return Err(named(Error::new(ErrorKind::Cloud, message), &id));
+        }
+        if volume.size < disk.size_gib {
+            let message =
+                format!("the destination volume has {} GiB, the source {}", volume.size, disk.size_gib);
+            return Err(named(Error::new(ErrorKind::Blocked, message), &id));
+        }
+        if volume.metadata.get(tag::STATE).map(String::as_str) != Some(tag::SEEDING) {
+            self.dst.tag_volume(&id, tag::pairs([(tag::STATE, tag::SEEDING)])).await?;
+        }
+        self.prepare_copy(disk, &volume, readable).await?;
+        self.record(Step::CreateVolumes, &disk.key, Some(&id)).await?;
+        Ok(id)
+    }
+
+    async fn make_copy(&self, disk: &Disk) -> Result<String> {
+        let params = disk.exported.as_ref().map(|volume| &volume.params);
+        let overrides = disk.boots().then_some(&self.workload.migration_params.boot_volume_params);
+        let pick = |wish: Option<&Option<String>>, given: Option<&Option<String>>| {
+            wish.cloned().flatten().or(given.cloned().flatten())
+        };
+        let name = pick(overrides.map(|wish| &wish.name), params.map(|given| &given.name));
+        let volume_type =
+            pick(overrides.map(|wish| &wish.volume_type), params.map(|given| &given.volume_type));
+        let mut metadata = tag::of(self.id, Step::CreateVolumes);
+        metadata.insert(tag::SOURCE_VOLUME.to_owned(), disk.key.clone());
+        metadata.insert(tag::STATE.to_owned(), tag::SEEDING.to_owned());
+        let fallback = || (disk.origin == Origin::BootImage).then(|| self.name.to_owned());
+        let wish = CreateVolume {
+            name: name.or_else(fallback),
+            size: disk.size_gib,
+            description: pick(
+                overrides.map(|wish| &wish.description),
+                params.map(|given| &given.description),
+            ),
+            volume_type: volume_type.filter(|name| self.resolved.has_volume_type(name)),
+            availability_zone: pick(
+                overrides.map(|wish| &wish.availability_zone),
+                params.map(|given| &given.availability_zone),
+            ),
+            metadata,
+            ..CreateVolume::default()
+        };
+        Ok(self.dst.storage.create_volume(&wish).await?.id)
+    }
+
+    /// Bootable first, then what Nova reads off it; both before the server is made.
+    async fn prepare_copy(&self, disk: &Disk, volume: &Volume, readable: &str) -> Result<()> {
+        if disk.boots() && !volume.bootable {
+            self.dst.storage.set_bootable(&volume.id, true).await?;
+        }
+        let live = self.src.volume(readable).await?.volume_image_metadata;
+        let default = self.options().default_machine_type.as_deref();
+        let metadata = image_metadata::of_copy(self.workload, disk, &live, default);
+        let known = &volume.volume_image_metadata;
+        if metadata.iter().all(|(key, value)| known.get(key) == Some(value)) {
+            return Ok(());
+        }
+        let set = self.dst.storage.set_image_metadata(&volume.id, &metadata).await;
+        set.map_err(|error| named(Error::from(error), &volume.id))
+    }
+
+    /// Attaches a copy to the conversion host and finds its device. It is ours, and nobody else
+    /// has it; anything else is refused.
+    pub(super) async fn attach_copy(&self, id: &str) -> Result<HostDevice> {
+        let volume = self.dst.settled(id).await?;
+        self.check_ours(&volume)?;
+        if volume.metadata.get(tag::STATE).map(String::as_str) != Some(tag::SEEDING) {
+            let message = "the destination volume is not marked as unfinished, so it is not written";
+            return Err(named(Error::new(ErrorKind::Blocked, message), id));
+        }
+        let host = self.dst.host_id.as_str();
+        let others =
+            volume.attachments.iter().any(|attachment| attachment.server_id.as_deref() != Some(host));
+        if others {
+            let message = "the destination volume is attached to another server, so it is not written";
+            return Err(named(Error::new(ErrorKind::Blocked, message), id));
+        }
+        self.dst.attach_to_host(id).await
+    }
+
+    /// Takes all copies off the conversion host.
+    pub(super) async fn detach_copies(&self) -> Result<usize> {
+        let volumes = self.dst.volumes_of(self.id).await?;
+        for volume in &volumes {
+            self.dst.detach(&self.dst.host_id, &volume.id).await?;
+        }
+        Ok(volumes.len())
+    }
+
+    fn is_ours(&self, volume: &Volume) -> bool {
+        volume.metadata.get(tag::JOB).map(String::as_str) == Some(self.id)
+    }
+
+    fn check_ours(&self, volume: &Volume) -> Result<()> {
+        if self.is_ours(volume) {
+            return Ok(());
+        }
+        let message = "the destination volume does not belong to this job, so it is not written";
+        Err(named(Error::new(ErrorKind::Blocked, message), &volume.id))
+    }
+}

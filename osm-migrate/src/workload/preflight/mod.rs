@@ -1,0 +1,216 @@
+//! Before anything is touched: everything a workload refers to is there, and there is room.
+
+mod quota;
+mod zone;
+
+use std::collections::BTreeSet;
+
+use osm_model::{PortCreationMode, Reference, Server as Workload};
+use osm_openstack::compute::Flavor;
+use osm_openstack::network::FixedIp;
+use osm_openstack::reference::{Place, Resolver, Target};
+
+use super::server::fixed_ip;
+use super::side::Side;
+use crate::{Error, ErrorKind, Event, EventSink, Result};
+
+pub(super) use self::quota::check as check_quota;
+pub(super) use self::zone::Zones;
+
+/// What a workload refers to, as it is called in the destination.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Resolved {
+    pub(super) flavor: Flavor,
+    pub(super) image: Option<String>,
+    pub(super) security_groups: Vec<String>,
+    pub(super) ports: Vec<ResolvedPort>,
+    pub(super) floating_ips: Vec<ResolvedFloatingIp>,
+    volume_types: BTreeSet<String>,
+}
+
+/// A port.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct ResolvedPort {
+    pub(super) network: String,
+    pub(super) fixed_ips: Vec<FixedIp>,
+    pub(super) mac_address: Option<String>,
+    pub(super) vnic_type: Option<String>,
+}
+
+/// A floating IP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ResolvedFloatingIp {
+    pub(super) network: String,
+    pub(super) qos_policy: Option<String>,
+}
+
+impl Resolved {
+    pub(super) fn has_volume_type(&self, name: &str) -> bool {
+        self.volume_types.contains(name)
+    }
+}
+
+/// What preflight asks of the destination, asked once for all workloads.
+pub(super) struct Preflight<'a> {
+    dst: &'a Side,
+    resolver: Resolver,
+    volume_types: BTreeSet<String>,
+    keypairs: BTreeSet<String>,
+    zones: Zones,
+}
+
+impl<'a> Preflight<'a> {
+    pub(super) async fn new(dst: &'a Side) -> Result<Self> {
+        let types = dst.storage.volume_types().await?;
+        let keypairs = dst.compute.keypairs(None).await?;
+        Ok(Self {
+            dst,
+            resolver: Resolver::new(&dst.session),
+            volume_types: types.into_iter().map(|known| known.name).collect(),
+            keypairs: keypairs.into_iter().map(|known| known.name).collect(),
+            zones: Zones::of(dst).await?,
+        })
+    }
+
+    /// Resolves what a workload refers to. All that is missing is told at once.
+    pub(super) async fn resolve(&self, workload: &Workload, events: &dyn EventSink) -> Result<Resolved> {
+        let name = workload.params.name.as_deref().unwrap_or_default();
+        let mut missing = Missing { resource: format!("workload `{name}`"), errors: Vec::new() };
+        let resolved = self.collect(workload, &mut missing).await?;
+        self.check_names(workload, &mut missing, events);
+        match (resolved, missing.errors.is_empty()) {
+            (Some(resolved), true) => Ok(resolved),
+            _ => Err(Error::new(ErrorKind::Blocked, missing.errors.join("; "))
+                .with_operation("preflight")
+                .with_workload(name)
+                .with_hint("import what is missing first, or edit workloads.yml")),
+        }
+    }
+
+    async fn collect(&self, workload: &Workload, missing: &mut Missing) -> Result<Option<Resolved>> {
+        let params = &workload.params;
+        let how = &workload.migration_params;
+        let flavor_id =
+            self.one(missing, Target::Flavor, "params.flavor_ref", params.flavor_ref.as_ref()).await?;
+        if params.flavor_ref.is_none() {
+            missing.errors.push("params.flavor_ref is null: name a flavor".to_owned());
+        }
+        // A boot disk that is copied needs no image, and nor does one that is there already.
+        let from_image = if how.data_copy { !how.boot_disk_copy } else { how.boot_volume.uuid.is_none() };
+        let image = match params.image_ref.as_ref().filter(|_| from_image) {
+            Some(reference) => self.one(missing, Target::Image, "params.image_ref", Some(reference)).await?,
+            None => None,
+        };
+        let mut security_groups = Vec::new();
+        for reference in &params.security_group_refs {
+            let field = "params.security_group_refs";
+            security_groups.extend(self.one(missing, Target::SecurityGroup, field, Some(reference)).await?);
+        }
+        let ports = self.ports(workload, missing).await?;
+        let mut floating_ips = Vec::new();
+        for ip in &params.floating_ips {
+            let reference = ip.params.floating_network_ref.as_ref();
+            let network = self
+                .one(missing, Target::Network, "params.floating_ips.floating_network_ref", reference)
+                .await?;
+            let policy = ip.params.qos_policy_ref.as_ref();
+            let qos_policy =
+                self.one(missing, Target::QosPolicy, "params.floating_ips.qos_policy_ref", policy).await?;
+            floating_ips.extend(network.map(|network| ResolvedFloatingIp { network, qos_policy }));
+        }
+        let Some(flavor_id) = flavor_id else { return Ok(None) };
+        let Some(flavor) = self.dst.compute.flavor(&flavor_id).await? else {
+            missing.errors.push(format!("flavor {flavor_id} is gone"));
+            return Ok(None);
+        };
+        let volume_types = self.volume_types.clone();
+        Ok(Some(Resolved { flavor, image, security_groups, ports, floating_ips, volume_types }))
+    }
+
+    async fn ports(&self, workload: &Workload, missing: &mut Missing) -> Result<Vec<ResolvedPort>> {
+        let by_nova = workload.migration_params.port_creation_mode == PortCreationMode::Nova;
+        let mut ports = Vec::new();
+        for port in &workload.params.ports {
+            let params = &port.params;
+            let network = self
+                .one(missing, Target::Network, "params.ports.network_ref", params.network_ref.as_ref())
+                .await?;
+            let mut fixed_ips = Vec::new();
+            for ip in &params.fixed_ips_refs {
+                let field = "params.ports.fixed_ips_refs.subnet_ref";
+                let subnet = self.one(missing, Target::Subnet, field, ip.subnet_ref.as_ref()).await?;
+                fixed_ips.push(fixed_ip(subnet, ip.ip_address.as_deref()));
+            }
+            if by_nova && fixed_ips.len() > 1 {
+                missing.errors.push(format!(
+                    "a port has {} addresses, and Nova makes ports with one: set port_creation_mode: neutron",
+                    fixed_ips.len()
+                ));
+            }
+            ports.extend(network.map(|network| ResolvedPort {
+                network,
+                fixed_ips,
+                mac_address: params.mac_address.clone(),
+                vnic_type: params.binding_vnic_type.clone(),
+            }));
+        }
+        Ok(ports)
+    }
+
+    fn check_names(&self, workload: &Workload, missing: &mut Missing, events: &dyn EventSink) {
+        let params = &workload.params;
+        if let Some(key) = params.key_name.as_deref().filter(|key| !key.is_empty())
+            && !self.keypairs.contains(key)
+        {
+            missing.errors.push(format!("there is no keypair `{key}` of this user"));
+        }
+        if let Some(zone) = &params.availability_zone
+            && !self.zones.has_compute(zone)
+        {
+            missing.errors.push(format!("there is no availability zone `{zone}` for servers"));
+        }
+        if !workload.migration_params.data_copy {
+            return;
+        }
+        let boot = &workload.migration_params.boot_volume_params;
+        let volumes = params.volumes.iter().map(|volume| &volume.params);
+        let zones = volumes.clone().map(|volume| &volume.availability_zone).chain([&boot.availability_zone]);
+        let zones: BTreeSet<_> = zones.flatten().filter(|zone| !self.zones.has_storage(zone)).collect();
+        for zone in zones {
+            missing.errors.push(format!("there is no availability zone `{zone}` for volumes"));
+        }
+        let types = volumes.map(|volume| &volume.volume_type).chain([&boot.volume_type]);
+        let types: BTreeSet<_> = types.flatten().filter(|name| !self.volume_types.contains(*name)).collect();
+        for name in types {
+            let message =
+                format!("the destination has no volume type `{name}`; its default type is used instead");
+            events.emit(&Event::Warning { workload: params.name.clone(), message });
+        }
+    }
+
+    /// The id of a thing; one that is missing is noted, any other failure ends the preflight.
+    async fn one(
+        &self,
+        missing: &mut Missing,
+        target: Target,
+        field: &str,
+        reference: Option<&Reference>,
+    ) -> Result<Option<String>> {
+        use osm_openstack::ErrorKind as Cloud;
+        let place = Place { resource: &missing.resource, field };
+        match self.resolver.resolve(target, place, reference).await {
+            Ok(id) => Ok(id),
+            Err(error) if matches!(error.kind(), Cloud::NotFound | Cloud::Conflict | Cloud::Config) => {
+                missing.errors.push(error.to_string());
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// What is missing for a workload.
+struct Missing {
+    resource: String,
+    errors: Vec<String>,
+}

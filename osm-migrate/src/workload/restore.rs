@@ -1,0 +1,167 @@
+//! Puts the source back, and tidies up after a failure. Everything is looked up in the clouds, so it
+//! works as well for what another process left behind.
+
+use osm_openstack::block_storage::{Filter, Volume};
+use osm_openstack::image::ImageFilter;
+use osm_openstack::network::Port;
+
+use super::disk::exported_device;
+use super::job::{Done, Job};
+use super::server::Present;
+use super::tag;
+use crate::{Error, ErrorKind, Result, Step};
+
+impl Job<'_> {
+    /// Gives the source server its volumes back, and deletes what was made of its boot disk.
+    pub(super) async fn restore_source(&self) -> Result<Done<()>> {
+        let mut lent = Vec::new();
+        let mut made = Vec::new();
+        for volume in self.src.volumes_of(self.id).await? {
+            if volume.metadata.contains_key(tag::STEP) { made.push(volume) } else { lent.push(volume) }
+        }
+        let place = |volume: &Volume| exported_device(self.workload, &volume.id).unwrap_or_default();
+        lent.sort_by_key(|volume| (place(volume).len(), place(volume)));
+        let mut failed = None;
+        for volume in &lent {
+            if let Err(error) = self.give_back(&volume.id).await {
+                // The others are given back all the same.
+                self.warn(format!("volume {} is not back at its server: {}", volume.id, error.chain())).await;
+                failed = Some(error);
+            }
+        }
+        if let Err(error) = self.delete_temporary(&made).await {
+            self.warn(format!("temporary things of the source are left: {}", error.chain())).await;
+            failed = Some(error);
+        }
+        match failed {
+            Some(error) => Err(error.with_hint("run again when the source cloud is well; it continues here")),
+            None => Ok(Done::new((), format!("{} volumes given back", lent.len()))),
+        }
+    }
+
+    async fn give_back(&self, id: &str) -> Result<()> {
+        if !self.src.host_id.is_empty() {
+            self.src.detach(&self.src.host_id, id).await?;
+        }
+        self.src.attach(self.id, id).await?;
+        self.src.untag_volume(id, &[tag::JOB]).await?;
+        self.record(Step::RestoreSource, id, None).await
+    }
+
+    async fn delete_temporary(&self, volumes: &[Volume]) -> Result<()> {
+        for volume in volumes {
+            if !self.src.host_id.is_empty() {
+                self.src.detach(&self.src.host_id, &volume.id).await?;
+            }
+            self.src.delete_volume(&volume.id).await?;
+        }
+        for snapshot in self.src.storage.snapshots(&Filter::with_metadata(tag::JOB, self.id)).await? {
+            self.src.storage.delete_snapshot(&snapshot.id).await?;
+            self.src.storage.wait_snapshot_gone(&snapshot.id, self.src.limit).await?;
+        }
+        let images = ImageFilter { properties: tag::pairs([(tag::JOB, self.id)]), ..ImageFilter::default() };
+        for image in self.src.image.list(&images).await? {
+            self.src.image.delete(&image.id).await?;
+        }
+        Ok(())
+    }
+
+    /// After a failure: the source as it was, nothing half-made left but copies for the next run.
+    /// What cannot be undone is said; the next run tries again.
+    pub(super) async fn roll_back(&self) {
+        match self.present().await {
+            // The workload lives in the destination: starting its source would make two of it.
+            Ok(Present::Ours(server)) if matches!(server.status.as_str(), "ACTIVE" | "SHUTOFF") => {
+                let restored = self.restore_source().await.map(drop);
+                self.tolerate("the source is not put back", restored).await;
+                return;
+            }
+            Ok(Present::Ours(server)) => {
+                let dropped = self.drop_server(&server.id).await;
+                self.tolerate("the failed destination server is left", dropped).await;
+            }
+            Ok(_) => {}
+            Err(error) => {
+                self.warn(format!("the destination cannot be tidied up: {}", error.chain())).await;
+            }
+        }
+        let (ports, copies, source) =
+            tokio::join!(self.drop_ports(), self.let_go_of_copies(), self.restore_source());
+        self.tolerate("ports in the destination are left", ports).await;
+        self.tolerate("copies are still attached to the conversion host", copies).await;
+        let restored = source.is_ok();
+        self.tolerate("the source is not put back", source.map(drop)).await;
+        if restored {
+            let started = self.restart_source().await;
+            self.tolerate("the source server is not started again", started).await;
+        } else {
+            self.warn("the source server stays stopped, because it lacks volumes").await;
+        }
+    }
+
+    /// Starts the source if this job stopped it. Its disks change from then on: no copy is complete.
+    async fn restart_source(&self) -> Result<()> {
+        let server = self.source_server().await?;
+        if !server.metadata.contains_key(tag::STOPPED) {
+            return Ok(());
+        }
+        for volume in self.dst.volumes_of(self.id).await? {
+            if volume.metadata.get(tag::STATE).is_some_and(|state| state == tag::COMPLETE) {
+                self.dst.tag_volume(&volume.id, tag::pairs([(tag::STATE, tag::SEEDING)])).await?;
+            }
+        }
+        if server.status == "SHUTOFF" {
+            self.src.compute.start_server(self.id).await?;
+            self.src.compute.wait_server(self.id, "ACTIVE", self.src.limit).await?;
+        }
+        self.src.untag_server(self.id, tag::STOPPED).await
+    }
+
+    /// Deletes a server of ours that never ran; its volumes stay.
+    pub(super) async fn drop_server(&self, id: &str) -> Result<()> {
+        self.dst.compute.delete_server(id).await?;
+        Ok(self.dst.compute.wait_server_gone(id, self.dst.limit).await?)
+    }
+
+    async fn drop_ports(&self) -> Result<()> {
+        for port in self.own_ports().await? {
+            if port.device_id.is_empty() {
+                self.dst.network.delete::<Port>(&port.id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn let_go_of_copies(&self) -> Result<()> {
+        if !self.dst.host_id.is_empty() {
+            self.detach_copies().await?;
+        }
+        let volumes = self.dst.volumes_of(self.id).await?;
+        if !self.options().cleanup {
+            if !volumes.is_empty() {
+                self.warn(format!("{} destination volumes are kept for the next run", volumes.len())).await;
+            }
+            return Ok(());
+        }
+        for volume in volumes {
+            let unfinished = volume.metadata.get(tag::STATE).map(String::as_str) != Some(tag::COMPLETE);
+            if unfinished && volume.attachments.is_empty() {
+                self.dst.delete_volume(&volume.id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Marks the destination server as moved, and forgets that the source was stopped for it.
+    pub(super) async fn release(&self, server: &str) -> Result<Done<()>> {
+        self.src.untag_server(self.id, tag::STOPPED).await?;
+        let mark = tag::pairs([(tag::STATE, tag::COMPLETE)]);
+        self.dst.compute.set_server_metadata(server, &mark).await?;
+        Ok(Done::silent(()))
+    }
+}
+
+/// Whether the job still owns its claim after this error; only then it may undo anything.
+pub(super) fn may_roll_back(error: &Error) -> bool {
+    !matches!(error.kind(), ErrorKind::StaleEpoch | ErrorKind::Claimed)
+}

@@ -1,0 +1,248 @@
+//! The whole run: which workloads, in what order, and what becomes of each.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream};
+use osm_model::{Kind, NameFilter, Resource, Server as Workload};
+use tokio::time::timeout;
+
+use super::WorkloadMigration;
+use super::job::{Clouds, Job};
+use super::preflight::{Preflight, Resolved, check_quota};
+use super::restore::may_roll_back;
+use super::side::Side;
+use crate::StateStore;
+use crate::state::{Claim, Job as JobRecord, JobStatus, Owner};
+use crate::{Cancel, Error, ErrorKind, Event, Outcome, Result, Step, Summary};
+
+/// How often the claim is renewed.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// How long putting things back may take when the operator waits for the end.
+const ROLL_BACK: Duration = Duration::from_secs(120);
+
+/// A workload that can be moved.
+struct Planned<'w> {
+    workload: &'w Workload,
+    id: &'w str,
+    name: &'w str,
+    resolved: Resolved,
+}
+
+impl WorkloadMigration {
+    /// Moves the workloads of `workloads.yml` that pass the filter.
+    ///
+    /// A workload that fails does not stop the others. Its source is put back as it was; what was
+    /// copied stays for the next run, which continues.
+    ///
+    /// # Errors
+    /// Nothing could be started: no such file, bad credentials, unusable conversion hosts.
+    ///
+    /// # Cancel safety
+    /// Do not drop the future: ask [`Cancel`] for the end, which puts the source back. Dropped, it
+    /// leaves what a crash leaves, and the next run continues.
+    pub async fn run(&self, filter: &NameFilter) -> Result<Summary> {
+        let file = self.data_dir.read(Kind::Workload)?.ok_or_else(|| {
+            Error::new(ErrorKind::Config, "there is no workloads.yml")
+                .with_object(self.data_dir.path().display().to_string())
+                .with_hint("export workloads first")
+        })?;
+        let wanted: Vec<&Workload> = file
+            .resources
+            .iter()
+            .filter(|resource| filter.matches_optional(resource.name()))
+            .filter_map(|resource| match resource {
+                Resource::Server(workload) => Some(workload),
+                _ => None,
+            })
+            .collect();
+        let mut summary = Summary::default();
+        let clouds = self.open_clouds(&wanted).await?;
+        let plan = self.plan(&clouds, &wanted, &mut summary).await?;
+        let mut moves = Vec::new();
+        for planned in &plan {
+            moves.push(self.move_named(&clouds, planned));
+        }
+        let mut moves = stream::iter(moves).buffer_unordered(self.options.workloads.max(1));
+        while let Some((name, result)) = moves.next().await {
+            match result {
+                Ok(outcome) => summary.count(outcome),
+                Err(error) => summary.fail(format!("workload {name}"), &error),
+            }
+        }
+        drop(moves);
+        Ok(summary)
+    }
+
+    async fn open_clouds(&self, wanted: &[&Workload]) -> Result<Clouds> {
+        let limit = self.options.timeout;
+        let (mut src, mut dst) = tokio::try_join!(
+            Side::open(&self.src, &self.src_host, limit),
+            Side::open(&self.dst, &self.dst_host, limit),
+        )?;
+        if wanted.iter().any(|workload| workload.migration_params.data_copy) {
+            tokio::try_join!(src.find_host(), dst.find_host())?;
+            tokio::try_join!(self.src_host.prepare(), self.dst_host.prepare())?;
+        }
+        Ok(Clouds { src, dst })
+    }
+
+    /// Checks every workload before the first is touched.
+    async fn plan<'w>(
+        &self,
+        clouds: &Clouds,
+        wanted: &[&'w Workload],
+        summary: &mut Summary,
+    ) -> Result<Vec<Planned<'w>>> {
+        let preflight = Preflight::new(&clouds.dst).await?;
+        let mut plan: Vec<Planned<'w>> = Vec::new();
+        for &workload in wanted {
+            let (Some(id), Some(name)) = (workload.info.id.as_deref(), workload.params.name.as_deref())
+            else {
+                let error = Error::new(ErrorKind::Data, "a workload has no name or no _info.id");
+                summary.fail("workload without name", &error);
+                continue;
+            };
+            if id == clouds.src.host_id || id == clouds.dst.host_id {
+                self.skip(name, "it is a conversion host", summary);
+                continue;
+            }
+            match self.preflight(&preflight, clouds, workload).await {
+                Ok(resolved) => plan.push(Planned { workload, id, name, resolved }),
+                Err(error) if error.kind() == ErrorKind::Auth => return Err(error),
+                Err(error) => self.fail(name, error, summary),
+            }
+        }
+        let pairs: Vec<_> = plan.iter().map(|planned| (planned.workload, &planned.resolved)).collect();
+        match check_quota(&clouds.src, &clouds.dst, &pairs, self.options.workloads).await {
+            Ok(()) => Ok(plan),
+            Err(error) if error.kind() == ErrorKind::Blocked => {
+                let message = error.to_string();
+                let hint = error.context().hint.clone().unwrap_or_default();
+                for planned in &plan {
+                    let error = Error::new(ErrorKind::Blocked, &message).with_hint(&hint);
+                    self.fail(planned.name, error, summary);
+                }
+                Ok(Vec::new())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn preflight(
+        &self,
+        preflight: &Preflight<'_>,
+        clouds: &Clouds,
+        workload: &Workload,
+    ) -> Result<Resolved> {
+        let _ = clouds;
+        if workload.migration_params.use_nbdkit_direct {
+            return Err(Error::new(ErrorKind::Blocked, "use_nbdkit_direct is not supported")
+                .with_hint("set use_nbdkit_direct: false"));
+        }
+        preflight.resolve(workload, self.events.as_ref()).await
+    }
+
+    fn skip(&self, name: &str, why: &str, summary: &mut Summary) {
+        summary.count(Outcome::Skipped);
+        let message = format!("skipped: {why}");
+        self.events.emit(&Event::Warning { workload: Some(name.to_owned()), message });
+        let outcome = Outcome::Skipped;
+        self.events.emit(&Event::WorkloadDone { workload: name.to_owned(), server_id: None, outcome });
+    }
+
+    fn fail(&self, name: &str, error: Error, summary: &mut Summary) {
+        self.events.emit(&failure(name, Step::Preflight, &error));
+        summary.fail(format!("workload {name}"), &error);
+    }
+
+    async fn move_named<'p>(&self, clouds: &Clouds, planned: &'p Planned<'_>) -> (&'p str, Result<Outcome>) {
+        (planned.name, Box::pin(self.move_one(clouds, planned)).await)
+    }
+
+    /// Moves a workload, or puts it back.
+    async fn move_one(&self, clouds: &Clouds, planned: &Planned<'_>) -> Result<Outcome> {
+        let Planned { workload, id, name, resolved } = planned;
+        self.events.emit(&Event::WorkloadStarted { workload: (*name).to_owned() });
+        let claim = match self.claim(id, name).await {
+            Ok(claim) => claim,
+            Err(error) => {
+                self.events.emit(&failure(name, Step::Claim, &error));
+                return Err(error);
+            }
+        };
+        let job = Job::new(self, clouds, workload, resolved, (id, name), claim.clone())?;
+        let (lost, beat) = heartbeat(Arc::clone(&self.state), claim.clone());
+        let result = tokio::select! {
+            result = Box::pin(job.migrate()) => result,
+            () = self.cancel.cancelled() => Err(Error::interrupted().with_workload(*name)),
+            () = lost.cancelled() => Err(lost_claim(name)),
+        };
+        let ended = match result {
+            Ok((server, outcome)) => {
+                self.state.complete(&claim, JobStatus::Done, server.as_deref()).await?;
+                let workload = (*name).to_owned();
+                self.events.emit(&Event::WorkloadDone { workload, server_id: server, outcome });
+                Ok(outcome)
+            }
+            Err(error) => {
+                let step = job.current();
+                if may_roll_back(&error) {
+                    let interrupted = error.kind() == ErrorKind::Interrupted;
+                    let limit = if interrupted { ROLL_BACK } else { self.options.timeout * 2 };
+                    tokio::select! {
+                        back = timeout(limit, Box::pin(job.roll_back())) => if back.is_err() {
+                            job.warn("putting things back took too long; run again to continue").await;
+                        },
+                        () = lost.cancelled() => {}
+                    }
+                }
+                job.emit(failure(name, step, &error)).await;
+                let detail = error.chain();
+                if let Err(error) = self.state.complete(&claim, JobStatus::Failed, Some(&detail)).await {
+                    tracing::warn!(%error, "the end of a job could not be recorded");
+                }
+                Err(error)
+            }
+        };
+        beat.abort();
+        ended
+    }
+
+    async fn claim(&self, id: &str, name: &str) -> Result<Claim> {
+        self.state.put_job(&JobRecord::new(id, name)).await?;
+        self.state.claim(id, &Owner::current()).await
+    }
+}
+
+/// Renews the claim; the first value is cancelled when it is lost.
+fn heartbeat(state: Arc<dyn StateStore>, claim: Claim) -> (Cancel, tokio::task::JoinHandle<()>) {
+    let lost = Cancel::default();
+    let told = lost.clone();
+    let beat = tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(HEARTBEAT).await;
+            match state.heartbeat(&claim).await {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::StaleEpoch => return told.cancel(),
+                Err(error) => tracing::warn!(%error, "the claim could not be renewed"),
+            }
+        }
+    });
+    (lost, beat)
+}
+
+fn lost_claim(name: &str) -> Error {
+    Error::new(ErrorKind::StaleEpoch, "another process took the job over").with_workload(name)
+}
+
+fn failure(name: &str, step: Step, error: &Error) -> Event {
+    Event::WorkloadFailed {
+        workload: name.to_owned(),
+        step,
+        error: error.chain(),
+        kind: error.kind(),
+        hint: error.context().hint.clone(),
+    }
+}

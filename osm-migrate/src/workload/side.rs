@@ -1,0 +1,217 @@
+//! One of the two clouds, and what is done to volumes in either of them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use osm_openstack::block_storage::{BlockStorage, Filter, Volume};
+use osm_openstack::compute::Compute;
+use osm_openstack::image::Image;
+use osm_openstack::network::Network;
+use osm_openstack::{Method, Observation, Poll, Session, wait_for};
+
+use super::tag;
+use crate::host::address::find_server;
+use crate::{ConversionHost, Error, ErrorKind, Result};
+
+/// How long a device may take to appear on a host that the cloud has attached it to.
+const DEVICE: Duration = Duration::from_secs(120);
+
+/// A cloud with its conversion host.
+pub(super) struct Side {
+    pub(super) session: Session,
+    pub(super) compute: Compute,
+    pub(super) storage: BlockStorage,
+    pub(super) image: Image,
+    pub(super) network: Network,
+    pub(super) host: Arc<dyn ConversionHost>,
+    /// The conversion host's id; empty when there is no such server.
+    pub(super) host_id: String,
+    /// How long one thing may take.
+    pub(super) limit: Duration,
+}
+
+/// A device on a conversion host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct HostDevice {
+    pub(super) path: PathBuf,
+    pub(super) size: u64,
+}
+
+impl Side {
+    pub(super) async fn open(
+        session: &Session,
+        host: &Arc<dyn ConversionHost>,
+        limit: Duration,
+    ) -> Result<Self> {
+        Ok(Self {
+            session: session.clone(),
+            compute: session.compute().await?,
+            storage: session.block_storage().await?,
+            image: session.image().await?,
+            network: session.network().await?,
+            host: Arc::clone(host),
+            host_id: String::new(),
+            limit,
+        })
+    }
+
+    /// Looks the conversion host up; it must run.
+    pub(super) async fn find_host(&mut self) -> Result<()> {
+        let server = find_server(&self.compute, self.host.server()).await?;
+        if server.status != "ACTIVE" {
+            let message = format!("the conversion host is not running but {}", server.status);
+            return Err(Error::new(ErrorKind::Host, message)
+                .with_object(format!("server {} ({})", server.name, server.id))
+                .with_hint("start it"));
+        }
+        self.host_id = server.id;
+        Ok(())
+    }
+
+    /// A volume that must be there.
+    pub(super) async fn volume(&self, id: &str) -> Result<Volume> {
+        self.storage
+            .volume(id)
+            .await?
+            .ok_or_else(|| Error::new(ErrorKind::Cloud, "the volume is gone").with_object(volume_name(id)))
+    }
+
+    /// Attaches a volume to a server, and returns when it is.
+    ///
+    /// # Errors
+    /// Another server has it, or the cloud does not do it in time.
+    pub(super) async fn attach(&self, server: &str, id: &str) -> Result<()> {
+        let volume = self.settled(id).await?;
+        if !volume.is_attached_to(server) {
+            if volume.status != "available" {
+                return Err(in_use(&volume));
+            }
+            self.compute.attach_volume(server, id).await.map_err(|error| named(error.into(), id))?;
+        }
+        self.wait_attached(server, id).await
+    }
+
+    async fn wait_attached(&self, server: &str, id: &str) -> Result<()> {
+        let what = format!("attachment of volume {id} to server {server}");
+        wait_for(&what, self.limit, Poll::default(), || async {
+            let Some(volume) = self.storage.volume(id).await? else {
+                return Ok(Observation::Failed("it is gone".to_owned()));
+            };
+            Ok(if volume.status == "in-use" && volume.is_attached_to(server) {
+                Observation::Ready(())
+            } else if volume.status.starts_with("error") || volume.status == "available" {
+                // Nova reserves the volume before it answers: free again means that it gave up.
+                Observation::failed(&volume.status, Some("the attachment failed"))
+            } else {
+                Observation::Pending(volume.status)
+            })
+        })
+        .await
+        .map_err(|error| named(error.into(), id))
+    }
+
+    /// Detaches a volume from a server, and returns when it is attached to nothing. A volume that
+    /// is not attached to this server is left alone.
+    ///
+    /// # Errors
+    /// The cloud does not do it in time.
+    pub(super) async fn detach(&self, server: &str, id: &str) -> Result<()> {
+        let volume = self.settled(id).await?;
+        if !volume.is_attached_to(server) {
+            return Ok(());
+        }
+        if volume.attachments.len() > 1 {
+            return Err(in_use(&volume));
+        }
+        self.compute.detach_volume(server, id).await.map_err(|error| named(error.into(), id))?;
+        let detached = self.storage.wait_volume(id, &["available"], self.limit).await;
+        detached.map(drop).map_err(|error| named(error.into(), id))
+    }
+
+    /// A volume once whatever is being done with it is done: a process that was killed may have
+    /// asked for it.
+    pub(super) async fn settled(&self, id: &str) -> Result<Volume> {
+        let what = format!("volume {id} at rest");
+        wait_for(&what, self.limit, Poll::default(), || async {
+            let Some(volume) = self.storage.volume(id).await? else {
+                return Ok(Observation::Failed("it is gone".to_owned()));
+            };
+            let under_way = matches!(
+                volume.status.as_str(),
+                "creating" | "downloading" | "attaching" | "detaching" | "reserved" | "deleting"
+            );
+            Ok(if under_way { Observation::Pending(volume.status) } else { Observation::Ready(volume) })
+        })
+        .await
+        .map_err(|error| named(error.into(), id))
+    }
+
+    /// Attaches a volume to the conversion host and finds its device there.
+    pub(super) async fn attach_to_host(&self, id: &str) -> Result<HostDevice> {
+        self.attach(&self.host_id, id).await?;
+        let device = self.host.device(id, DEVICE).await?;
+        Ok(HostDevice { path: device.path, size: device.size })
+    }
+
+    /// The volumes of a job.
+    pub(super) async fn volumes_of(&self, job: &str) -> Result<Vec<Volume>> {
+        let mut volumes = self.storage.volumes(&Filter::with_metadata(tag::JOB, job)).await?;
+        volumes.sort_by(|one, other| (&one.created_at, &one.id).cmp(&(&other.created_at, &other.id)));
+        Ok(volumes)
+    }
+
+    /// Sets metadata of a volume.
+    pub(super) async fn tag_volume(&self, id: &str, metadata: BTreeMap<String, String>) -> Result<()> {
+        let tagged = self.storage.update_metadata(id, &metadata).await;
+        tagged.map_err(|error| named(error.into(), id))
+    }
+
+    /// Takes keys out of a volume's metadata; what is not there is fine.
+    pub(super) async fn untag_volume(&self, id: &str, keys: &[&str]) -> Result<()> {
+        for key in keys {
+            let path = format!("volumes/{id}/metadata/{key}");
+            let request = self.storage.service().request("remove volume metadata", Method::DELETE, path);
+            gone_is_fine(request.empty().await)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a key out of a server's metadata; what is not there is fine.
+    pub(super) async fn untag_server(&self, id: &str, key: &str) -> Result<()> {
+        let path = format!("servers/{id}/metadata/{key}");
+        let request = self.compute.service().request("remove server metadata", Method::DELETE, path);
+        gone_is_fine(request.empty().await)
+    }
+
+    /// Deletes a volume of ours, and returns when it is gone.
+    pub(super) async fn delete_volume(&self, id: &str) -> Result<()> {
+        self.storage.delete_volume(id).await?;
+        Ok(self.storage.wait_volume_gone(id, self.limit).await?)
+    }
+}
+
+pub(super) fn gone_is_fine(result: osm_openstack::Result<()>) -> Result<()> {
+    match result {
+        Err(error) if error.kind() == osm_openstack::ErrorKind::NotFound => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+fn in_use(volume: &Volume) -> Error {
+    let servers: Vec<&str> =
+        volume.attachments.iter().filter_map(|attachment| attachment.server_id.as_deref()).collect();
+    let by = if servers.is_empty() { String::new() } else { format!(", attached to {}", servers.join(", ")) };
+    Error::new(ErrorKind::Blocked, format!("the volume cannot be used: it is {}{by}", volume.status))
+        .with_object(volume_name(&volume.id))
+        .with_hint("detach it from the other server, or bring it to status `available`")
+}
+
+fn volume_name(id: &str) -> String {
+    format!("volume {id}")
+}
+
+pub(super) fn named(error: Error, volume: &str) -> Error {
+    error.with_object(volume_name(volume))
+}

@@ -1,0 +1,221 @@
+//! The source: stopped, its boot disk made readable, its data volumes lent to the conversion host.
+
+use osm_openstack::block_storage::{CreateVolume, Filter, Volume};
+use osm_openstack::compute::Server;
+use osm_openstack::image::ImageFilter;
+use osm_openstack::{ErrorKind as CloudError, Method};
+use serde::Deserialize;
+
+use super::disk::{Disk, LiveVolume, Origin, attached_device, exported_device};
+use super::job::{Done, Job};
+use super::tag;
+use crate::{Error, ErrorKind, Result, Step};
+
+/// Names of temporary things begin like OS Migrate's.
+const PREFIX: &str = "os-migrate-";
+
+/// What happens to a server without changing its disks.
+const HARMLESS: [&str; 9] = [
+    "attach_volume",
+    "detach_volume",
+    "createImage",
+    "create_image",
+    "attach_interface",
+    "detach_interface",
+    "lock",
+    "unlock",
+    "updateMetadata",
+];
+
+impl Job<'_> {
+    /// The source server, which must be there.
+    pub(super) async fn source_server(&self) -> Result<Server> {
+        self.src.compute.server(self.id).await?.ok_or_else(|| {
+            self.blocked(
+                format!("the source server {} is gone", self.id),
+                "export workloads again, or take it out of workloads.yml",
+            )
+        })
+    }
+
+    /// The volumes of the source server: those attached, and those that this job detached.
+    pub(super) async fn live_volumes(&self) -> Result<Vec<LiveVolume>> {
+        let attachments = self.src.compute.attachments(self.id).await?;
+        let mut live = Vec::new();
+        for attachment in &attachments {
+            let volume = self.src.volume(&attachment.volume_id).await?;
+            let device = attachment.device.clone().or_else(|| exported_device(self.workload, &volume.id));
+            live.push(LiveVolume { volume, device: device.unwrap_or_default() });
+        }
+        for volume in self.src.volumes_of(self.id).await? {
+            let lent = !volume.metadata.contains_key(tag::STEP);
+            if lent && attached_device(&attachments, &volume.id).is_none() {
+                let device = exported_device(self.workload, &volume.id).unwrap_or_default();
+                live.push(LiveVolume { volume, device });
+            }
+        }
+        for live in live.iter().filter(|live| live.volume.multiattach && live.volume.attachments.len() > 1) {
+            let message = format!("volume {} is shared with other servers", live.volume.id);
+            return Err(self.blocked(message, "volumes of several servers cannot be moved yet"));
+        }
+        Ok(live)
+    }
+
+    /// Stops the source, and tells which stop its disks show.
+    pub(super) async fn stop_source(&self) -> Result<Done<String>> {
+        let server = self.source_server().await?;
+        let detail = match server.status.as_str() {
+            "SHUTOFF" => "is stopped",
+            "ACTIVE" if !self.options().stop => {
+                return Err(self.blocked("the source server runs", "stop it, or allow osm to"));
+            }
+            "ACTIVE" => {
+                // Marked first: whoever puts the source back must know that it ran.
+                let mark = tag::pairs([(tag::STOPPED, "yes")]);
+                self.src.compute.set_server_metadata(self.id, &mark).await?;
+                self.src.compute.stop_server(self.id).await?;
+                "stopped"
+            }
+            other => {
+                let message = format!("the source server is {other}");
+                return Err(self.blocked(message, "bring it to ACTIVE or SHUTOFF"));
+            }
+        };
+        self.src.compute.wait_server(self.id, "SHUTOFF", self.src.limit).await?;
+        Ok(Done::new(self.quiesce_point().await?, detail))
+    }
+
+    /// The stop that the disks show now; nothing when the server runs.
+    pub(super) async fn stop_source_seen(&self) -> Result<String> {
+        let server = self.source_server().await?;
+        if server.status == "SHUTOFF" { self.quiesce_point().await } else { Ok(server.status) }
+    }
+
+    /// Names the last thing that may have changed the disks. Copies of another point are stale.
+    async fn quiesce_point(&self) -> Result<String> {
+        #[derive(Deserialize)]
+        struct Action {
+            action: String,
+            request_id: String,
+            start_time: Option<String>,
+        }
+        let path = format!("servers/{}/os-instance-actions", self.id);
+        let request = self.src.compute.service().request("list server actions", Method::GET, path);
+        let mut actions: Vec<Action> = match request.keyed("instanceActions").await {
+            Ok(actions) => actions,
+            // Not every policy shows them. Then only starts by this tool are noticed.
+            Err(error) if matches!(error.kind(), CloudError::NotFound | CloudError::Forbidden) => Vec::new(),
+            Err(error) => return Err(error.into()),
+        };
+        actions.retain(|action| !HARMLESS.contains(&action.action.as_str()));
+        actions.sort_by(|one, other| one.start_time.cmp(&other.start_time));
+        Ok(actions.pop().map_or_else(|| "unknown".to_owned(), |last| last.request_id))
+    }
+
+    /// Makes a volume with the boot disk's bytes, and gives its id.
+    pub(super) async fn boot_disk(&self, disk: &mut Disk) -> Result<String> {
+        let made = self.src.volumes_of(self.id).await?;
+        let mine = |volume: &&Volume| {
+            volume.metadata.get(tag::STEP).is_some_and(|step| step == Step::BootDisk.as_str())
+        };
+        let found = made.iter().find(mine);
+        let volume = match found {
+            Some(volume) if volume.status == "error" => {
+                self.src.delete_volume(&volume.id).await?;
+                self.make_boot_volume(disk).await?
+            }
+            Some(volume) => volume.clone(),
+            None => self.make_boot_volume(disk).await?,
+        };
+        let volume =
+            self.src.storage.wait_volume(&volume.id, &["available", "in-use"], self.src.limit).await?;
+        disk.size_gib = volume.size;
+        Ok(volume.id)
+    }
+
+    async fn make_boot_volume(&self, disk: &Disk) -> Result<Volume> {
+        let mut metadata = tag::of(self.id, Step::BootDisk);
+        metadata.insert(tag::SOURCE_VOLUME.to_owned(), disk.key.clone());
+        let name = Some(format!("{PREFIX}{}", disk.key));
+        let wish = match disk.origin {
+            Origin::BootVolume => {
+                let snapshot = self.snapshot(disk).await?;
+                CreateVolume {
+                    name,
+                    size: disk.size_gib,
+                    snapshot_id: Some(snapshot),
+                    metadata,
+                    ..Default::default()
+                }
+            }
+            Origin::BootImage => {
+                let (image_id, size) = self.server_image().await?;
+                CreateVolume { name, size, image_id: Some(image_id), metadata, ..Default::default() }
+            }
+            Origin::Data => {
+                return Err(Error::new(ErrorKind::Config, "a data volume needs no copy of its own"));
+            }
+        };
+        Ok(self.src.storage.create_volume(&wish).await?)
+    }
+
+    /// A snapshot of the boot volume, which stays attached.
+    async fn snapshot(&self, disk: &Disk) -> Result<String> {
+        let filter = Filter { volume_id: Some(disk.key.clone()), ..Filter::with_metadata(tag::JOB, self.id) };
+        let mut id = None;
+        for snapshot in self.src.storage.snapshots(&filter).await? {
+            if snapshot.status == "error" {
+                self.src.storage.delete_snapshot(&snapshot.id).await?;
+            } else {
+                id = Some(snapshot.id);
+            }
+        }
+        let id = match id {
+            Some(id) => id,
+            None => {
+                let name = format!("{PREFIX}{}", disk.key);
+                let metadata = tag::of(self.id, Step::BootDisk);
+                self.src.storage.create_snapshot(&disk.key, &name, true, &metadata).await?.id
+            }
+        };
+        Ok(self.src.storage.wait_snapshot(&id, &["available"], self.src.limit).await?.id)
+    }
+
+    /// An image of the server's local boot disk, and how large a volume must be for it.
+    async fn server_image(&self) -> Result<(String, u64)> {
+        let metadata = tag::of(self.id, Step::BootDisk);
+        let filter = ImageFilter { properties: tag::pairs([(tag::JOB, self.id)]), ..ImageFilter::default() };
+        let found = self.src.image.list(&filter).await?;
+        let id = match found.into_iter().find(|image| !matches!(image.status.as_str(), "killed" | "deleted"))
+        {
+            Some(image) => image.id,
+            None => {
+                let name = format!("{PREFIX}{}", self.name);
+                self.src.compute.create_image(self.id, &name, &metadata).await?
+            }
+        };
+        let image = self.src.image.wait(&id, &["active"], self.src.limit).await?;
+        let bytes = image.virtual_size.or(image.size).unwrap_or(0);
+        // Rounded up: half a GiB too little is half a disk lost.
+        let size = bytes.div_ceil(1 << 30).max(image.min_disk.unwrap_or(0)).max(1);
+        Ok((id, size))
+    }
+
+    /// Takes the data volumes off the source server, marked as lent.
+    pub(super) async fn detach_volumes(&self, disks: &[&Disk]) -> Result<Done<()>> {
+        let data: Vec<_> = disks.iter().filter(|disk| disk.origin == Origin::Data).collect();
+        for disk in &data {
+            let volume = self.src.settled(&disk.key).await?;
+            if volume.is_attached_to(self.id) {
+                // Marked before it is detached: the mark says where it belongs.
+                self.src.tag_volume(&disk.key, tag::pairs([(tag::JOB, self.id)])).await?;
+                self.src.detach(self.id, &disk.key).await?;
+                self.record(Step::DetachVolumes, &disk.key, None).await?;
+            } else if volume.metadata.get(tag::JOB).map(String::as_str) != Some(self.id) {
+                let message = format!("volume {} is not attached to the server any more", disk.key);
+                return Err(self.blocked(message, "attach it again, or export workloads again"));
+            }
+        }
+        Ok(Done::new((), format!("{} data volumes", data.len())))
+    }
+}

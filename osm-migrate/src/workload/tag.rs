@@ -1,0 +1,38 @@
+//! The metadata by which a job finds its own things, in both clouds.
+
+use std::collections::BTreeMap;
+
+use crate::Step;
+
+/// The job: the id of the source server.
+pub(super) const JOB: &str = "osm_job";
+/// The step that made the thing.
+pub(super) const STEP: &str = "osm_step";
+/// The source volume a copy is of; [`BOOT_IMAGE`] for the boot disk of a server without one.
+pub(super) const SOURCE_VOLUME: &str = "osm_source_volume";
+/// How far a copy is: [`SEEDING`] or [`COMPLETE`].
+pub(super) const STATE: &str = "osm_state";
+/// The stop of the source server that a copy shows.
+pub(super) const POINT: &str = "osm_point";
+/// The root of the hash of a complete copy.
+pub(super) const DIGEST: &str = "osm_digest";
+/// On a source server: it ran before the job stopped it.
+pub(super) const STOPPED: &str = "osm_stopped";
+
+/// A copy may lack bytes.
+pub(super) const SEEDING: &str = "seeding";
+/// A copy is hashed and equal; a server is moved.
+pub(super) const COMPLETE: &str = "complete";
+
+/// The boot disk of a server that has no boot volume.
+pub(super) const BOOT_IMAGE: &str = "boot-image";
+
+/// What all things of a job carry.
+pub(super) fn of(job: &str, step: Step) -> BTreeMap<String, String> {
+    pairs([(JOB, job), (STEP, step.as_str())])
+}
+
+/// Metadata from pairs.
+pub(super) fn pairs<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
+    pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+}

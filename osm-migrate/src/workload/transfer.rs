@@ -1,0 +1,154 @@
+//! The bytes: copied by two agents joined by a socket pair, then hashed on both ends.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use tokio::time::timeout;
+
+use super::disk::Disk;
+use super::job::{Done, Job};
+use super::side::HostDevice;
+use super::tag;
+use crate::agent::{AgentCommand, ExportArgs, PullArgs, Report};
+use crate::host::{AgentProcess, AgentStdio};
+use crate::{Error, ErrorKind, Event, Result, Step};
+
+/// How long the serving agent may take to end after the copy.
+const END: Duration = Duration::from_secs(15);
+
+/// A disk that is ready to be copied.
+pub(super) struct Pair<'d> {
+    pub(super) disk: &'d Disk,
+    pub(super) from: HostDevice,
+    pub(super) to: HostDevice,
+    /// The destination volume.
+    pub(super) volume: String,
+}
+
+impl Job<'_> {
+    /// Copies disks, several at once. One that was copied completely from the same point before the
+    /// last crash is not copied again; it is verified all the same.
+    pub(super) async fn copy_disks(&self, pairs: &[Pair<'_>], point: &str) -> Result<Done<()>> {
+        let mut copies = Vec::new();
+        for pair in pairs {
+            copies.push(self.copy_disk(pair, point));
+        }
+        stream::iter(copies).buffer_unordered(self.options().disks.max(1)).try_collect::<Vec<()>>().await?;
+        Ok(Done::new((), format!("{} disks", pairs.len())))
+    }
+
+    async fn copy_disk(&self, pair: &Pair<'_>, point: &str) -> Result<()> {
+        check_sizes(pair)?;
+        let evidence = format!("{} {point}", pair.volume);
+        let copied = self.recorded(Step::CopyDisks, &pair.disk.key).await?;
+        if point != "unknown" && copied.is_some_and(|copied| copied.data.as_deref() == Some(&evidence)) {
+            return Ok(());
+        }
+        self.pull(pair).await.map_err(|error| {
+            if error.context().object.is_some() { error } else { error.with_object(pair.disk.label.clone()) }
+        })?;
+        self.record(Step::CopyDisks, &pair.disk.key, Some(&evidence)).await
+    }
+
+    async fn pull(&self, pair: &Pair<'_>) -> Result<()> {
+        let (near, far) = UnixStream::pair()?;
+        let size = pair.from.size;
+        let export = AgentCommand::Export(ExportArgs { device: pair.from.path.clone() });
+        let mut server = self.src.host.spawn(export, AgentStdio::Socket(OwnedFd::from(near))).await?;
+        let pull = AgentCommand::Pull(PullArgs { device: pair.to.path.clone(), size });
+        let client = self.dst.host.spawn(pull, AgentStdio::Socket(OwnedFd::from(far))).await?;
+        let disk = pair.disk;
+        let heard = |report: &Report| {
+            if let Report::Progress { copied, zeroed, total } = report {
+                self.progress(&disk.device, &disk.label, *copied, *zeroed, *total);
+            }
+        };
+        let mut copy = std::pin::pin!(client.last_report(heard));
+        // The serving agent is listened to as well: what it says explains a copy that fails.
+        let copied = tokio::select! {
+            copied = &mut copy => copied,
+            served = drain(&mut server) => match served {
+                Ok(()) => copy.await,
+                Err(error) => Err(error),
+            },
+        };
+        match copied {
+            Ok(Some(Report::Pulled { size: copied, copied: bytes, zeroed })) if copied == size => {
+                self.progress(&disk.device, &disk.label, bytes, zeroed, size);
+            }
+            Ok(_) => return Err(Error::new(ErrorKind::Agent, "the copy ended without a result")),
+            Err(error) => return Err(self.blame(&mut server, error).await),
+        }
+        // All bytes are written and flushed. A server that ended badly may still have lied about some.
+        match timeout(END, drain(&mut server)).await {
+            Ok(served) => served,
+            Err(_) => Err(Error::new(ErrorKind::Agent, "the serving agent did not end")),
+        }
+    }
+
+    /// When the stream breaks, both ends fail; the one that says why is believed.
+    async fn blame(&self, server: &mut AgentProcess, error: Error) -> Error {
+        match timeout(Duration::from_secs(2), drain(server)).await {
+            Ok(Err(served)) if served.kind() != ErrorKind::Transfer => {
+                let message = format!("{}; the other end: {error}", served.chain());
+                Error::new(served.kind(), message)
+            }
+            _ => error,
+        }
+    }
+
+    /// Hashes both ends of every pair; equal ones become complete.
+    pub(super) async fn verify_disks(&self, pairs: &[Pair<'_>], point: &str) -> Result<Done<()>> {
+        let mut checks = Vec::new();
+        for pair in pairs {
+            checks.push(self.verify_disk(pair, point));
+        }
+        stream::iter(checks).buffer_unordered(self.options().disks.max(1)).try_collect::<Vec<()>>().await?;
+        Ok(Done::new((), format!("{} disks are equal", pairs.len())))
+    }
+
+    async fn verify_disk(&self, pair: &Pair<'_>, point: &str) -> Result<()> {
+        let size = pair.from.size;
+        let (source, copy) = tokio::try_join!(
+            self.src.host.hash(pair.from.path.clone(), size),
+            self.dst.host.hash(pair.to.path.clone(), size),
+        )?;
+        if source != copy {
+            // Whatever the cause, the next run copies it again.
+            self.migration.state.forget(&self.claim, Step::CopyDisks).await?;
+            let message = format!("the copy hashes to {copy}, its source to {source}");
+            return Err(Error::new(ErrorKind::Mismatch, message)
+                .with_object(format!("volume {} of {}", pair.volume, pair.disk.label))
+                .with_hint("the copy is kept; run again to copy this disk anew, and suspect the storage"));
+        }
+        let complete = [(tag::STATE, tag::COMPLETE), (tag::POINT, point), (tag::DIGEST, source.as_str())];
+        self.dst.tag_volume(&pair.volume, tag::pairs(complete)).await?;
+        self.record(Step::VerifyDisks, &pair.disk.key, Some(&source)).await?;
+        let (workload, volume) = (self.name.to_owned(), pair.disk.label.clone());
+        self.emit(Event::DiskVerified { workload, volume, digest: source }).await;
+        Ok(())
+    }
+}
+
+async fn drain(server: &mut AgentProcess) -> Result<()> {
+    while server.next().await?.is_some() {}
+    Ok(())
+}
+
+fn check_sizes(pair: &Pair<'_>) -> Result<()> {
+    let (from, to) = (pair.from.size, pair.to.size);
+    if to >= from {
+        return Ok(());
+    }
+    let message = format!("the destination device has {to} bytes, the source {from}");
+    Err(Error::new(ErrorKind::Blocked, message)
+        .with_object(format!("{} and {}", show(&pair.from.path), show(&pair.to.path)))
+        .with_hint("choose a volume type whose volumes are not smaller"))
+}
+
+fn show(path: &Path) -> String {
+    path.display().to_string()
+}
