@@ -1,1 +1,169 @@
-//! Placeholder: see the crate's documentation.
+//! Import: resources of files, made or brought up to date in a cloud.
+//!
+//! Each import first looks at what is there. What is equal is left alone, so
+//! a second import writes nothing; what differs is changed where the service
+//! allows it, and is a `Conflict` where it does not. A member that is null in
+//! the file is neither sent nor compared.
+
+mod compare;
+mod group;
+mod image;
+mod interface;
+mod inventory;
+mod nova;
+mod rule;
+mod topology;
+
+use std::path::PathBuf;
+
+use osm_model::Resource;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::network::{NetworkObject, Router, SecurityGroup, Subnet};
+use crate::reference::{Place, Referent, Resolver, Target};
+use crate::session::Session;
+
+use inventory::Inventory;
+
+/// Where an import finds what is not in the resource itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImportOptions {
+    /// The folder with the data of images.
+    pub image_blobs: PathBuf,
+}
+
+/// What an import did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The object was not there and was made.
+    Created,
+    /// The object was there and was changed.
+    Updated,
+    /// The object was there as wanted.
+    Unchanged,
+}
+
+/// What became of a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Imported {
+    /// What was done.
+    pub outcome: Outcome,
+    /// The object's id in this cloud.
+    pub id: String,
+}
+
+/// Imports one resource. For many, an [`Importer`] needs fewer requests.
+///
+/// # Errors
+/// As [`Importer::import`].
+pub async fn import(session: &Session, resource: &Resource, options: &ImportOptions) -> Result<Imported> {
+    Importer::new(session, options).import(resource).await
+}
+
+/// Imports resource after resource, or several at once, and remembers what is there.
+///
+/// It lists what the project has once, so it is made anew for each run.
+pub struct Importer {
+    session: Session,
+    options: ImportOptions,
+    resolver: Resolver,
+    networks: Inventory<NetworkObject>,
+    subnets: Inventory<Subnet>,
+    routers: Inventory<Router>,
+    groups: Inventory<SecurityGroup>,
+    rules: rule::RuleBook,
+}
+
+impl Importer {
+    /// An importer that has seen nothing yet.
+    pub fn new(session: &Session, options: &ImportOptions) -> Self {
+        Self {
+            session: session.clone(),
+            options: options.clone(),
+            resolver: Resolver::new(session),
+            networks: Inventory::default(),
+            subnets: Inventory::default(),
+            routers: Inventory::default(),
+            groups: Inventory::default(),
+            rules: rule::RuleBook::default(),
+        }
+    }
+
+    /// Imports one resource. Safe to repeat after a failure at any point.
+    ///
+    /// # Errors
+    /// `NotFound` or `Conflict` when a reference points at nothing or at several things;
+    /// `Conflict` when several objects have the resource's name, or one has it with other values
+    /// that cannot be changed; `Config` for a resource that cannot be imported this way, or lacks
+    /// what it needs; else the request that failed.
+    pub async fn import(&self, resource: &Resource) -> Result<Imported> {
+        match resource {
+            Resource::Network(network) => self.network(network).await,
+            Resource::Subnet(subnet) => self.subnet(subnet).await,
+            Resource::Router(router) => self.router(router).await,
+            Resource::RouterInterface(interface) => self.router_interface(interface).await,
+            Resource::SecurityGroup(group) => self.security_group(group).await,
+            Resource::SecurityGroupRule(rule) => self.security_group_rule(rule).await,
+            Resource::Image(image) => self.image(image).await,
+            Resource::Keypair(keypair) => self.keypair(keypair).await,
+            Resource::Flavor(flavor) => self.flavor(flavor).await,
+            Resource::Server(_) | Resource::Volume(_) | Resource::Other(_) => {
+                let message =
+                    format!("a resource of type {} cannot be imported this way", resource.type_name());
+                Err(Error::new(ErrorKind::Config, message))
+            }
+        }
+    }
+
+    /// The id that a reference of `resource` stands for.
+    async fn resolve(
+        &self,
+        target: Target,
+        resource: &str,
+        field: &str,
+        reference: Option<&osm_model::Reference>,
+    ) -> Result<Option<String>> {
+        self.resolver.resolve(target, Place { resource, field }, reference).await
+    }
+
+    /// As [`Self::resolve`], for a reference that must be there.
+    async fn required(
+        &self,
+        target: Target,
+        resource: &str,
+        field: &str,
+        reference: Option<&osm_model::Reference>,
+    ) -> Result<String> {
+        self.resolve(target, resource, field, reference).await?.ok_or_else(|| {
+            Error::new(
+                ErrorKind::Config,
+                format!("{resource}: {field} is null: name the {target} it belongs to"),
+            )
+        })
+    }
+
+    /// Lets later references find an object just made.
+    fn learn(&self, target: Target, id: &str, name: &str) {
+        let owner = Some(self.session.project_id());
+        self.resolver.remember(target, Referent { id: id.to_owned(), name: name.to_owned(), owner });
+    }
+}
+
+/// The name by which a resource is found again.
+fn named<'a>(word: &str, name: Option<&'a str>) -> Result<&'a str> {
+    name.filter(|name| !name.is_empty()).ok_or_else(|| {
+        let message = format!("a {word} without a name cannot be imported: give it one in params.name");
+        Error::new(ErrorKind::Config, message)
+    })
+}
+
+impl Imported {
+    fn created(id: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Created, id: id.into() }
+    }
+
+    fn updated_if(changed: bool, id: impl Into<String>) -> Self {
+        let outcome = if changed { Outcome::Updated } else { Outcome::Unchanged };
+        Self { outcome, id: id.into() }
+    }
+}
