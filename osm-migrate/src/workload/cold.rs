@@ -105,7 +105,8 @@ impl Job<'_> {
     }
 
     async fn boot_disks(&self, pending: &mut [&mut Disk]) -> Result<Done<Option<String>>> {
-        for disk in pending.iter_mut().filter(|disk| disk.boots()) {
+        // At most one disk boots.
+        if let Some(disk) = pending.iter_mut().find(|disk| disk.boots()) {
             let volume = self.boot_disk(disk).await?;
             self.record(Step::BootDisk, &disk.key, Some(&volume)).await?;
             return Ok(Done::new(Some(volume.clone()), volume));

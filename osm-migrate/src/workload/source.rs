@@ -54,7 +54,7 @@ impl Job<'_> {
                 live.push(LiveVolume { volume, device });
             }
         }
-        for live in live.iter().filter(|live| live.volume.multiattach && live.volume.attachments.len() > 1) {
+        if let Some(live) = live.iter().find(|live| live.volume.attachments.len() > 1) {
             let message = format!("volume {} is shared with other servers", live.volume.id);
             return Err(self.blocked(message, "volumes of several servers cannot be moved yet"));
         }
