@@ -1,14 +1,18 @@
 //! Our client and our server with each other.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod nbd_support;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use nbd_support::{MemoryDisk, PAGE, Running, chain, pattern};
+use nbd_support::{MemoryDisk, PAGE, Running, chain, pattern, starts};
 use osm_transfer::ErrorKind;
-use osm_transfer::block::{BlockSink, BlockSize, BlockSource, Buffer, ByteRange, Extent, ExtentKind, ZeroMode};
+use osm_transfer::block::{
+    BlockSink, BlockSize, BlockSource, Buffer, ByteRange, Extent, ExtentKind, ZeroMode,
+};
 use osm_transfer::nbd::{Client, ClientOptions, Export, Server, ServerOptions, list};
 use tokio::io::duplex;
 use tokio::net::TcpListener;
@@ -164,7 +168,7 @@ async fn the_error_of_a_write_that_nobody_waits_for_is_told_by_the_flush() {
     let client = Client::connect(&server.uri, &options).await.unwrap();
     let mut write = client.write(4096, Buffer::zeroed(512));
     // Polled once, then given up: the request is on its way.
-    assert!(futures_util::poll!(&mut write).is_pending());
+    assert!(starts(&mut write).await);
     drop(write);
     // Requests of one connection are taken in order; this one is answered after the bad one or
     // with it, and the flush comes after both.
@@ -241,7 +245,7 @@ async fn what_is_under_way_at_shutdown_is_finished() {
     let options = ClientOptions { connections: 1, ..ClientOptions::default() };
     let client = Arc::new(Client::connect(&server.uri, &options).await.unwrap());
     let mut reading = client.read(0, Buffer::zeroed(8 * MIB));
-    assert!(futures_util::poll!(&mut reading).is_pending());
+    assert!(starts(&mut reading).await);
     // A second request, answered when the server has surely taken the first.
     client.write(0, Buffer::from(pattern(0, 1))).await.unwrap();
     let (read, ()) = tokio::join!(reading, server.stop());
@@ -256,7 +260,8 @@ async fn a_connection_too_many_is_refused() {
     let disk = Arc::new(MemoryDisk::new(MIB));
     let limits = ServerOptions { connections: 1, ..ServerOptions::default() };
     let server = Running::start(vec![Export::read_only("", disk)], limits);
-    let options = ClientOptions { connections: 1, timeout: Duration::from_secs(5), ..ClientOptions::default() };
+    let options =
+        ClientOptions { connections: 1, timeout: Duration::from_secs(5), ..ClientOptions::default() };
     let first = Client::connect(&server.uri, &options).await.unwrap();
     let error = Client::connect(&server.uri, &options).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Io, "{error}");

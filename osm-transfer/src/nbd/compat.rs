@@ -47,7 +47,9 @@ pub fn serve_plain(
     };
     let failed = |operation| {
         move |error: io::Error| {
-            Error::new(ErrorKind::Io, "the plain NBD export failed").with_operation(operation).with_source(error)
+            Error::new(ErrorKind::Io, "the plain NBD export failed")
+                .with_operation(operation)
+                .with_source(error)
         }
     };
     handshake(&mut stream, export).map_err(failed("handshake"))?;

@@ -142,7 +142,11 @@ impl Reader {
             let free = &mut self.inbox[self.end..limit];
             let count = self.stream.read(&mut [IoSliceMut::new(free)]).await?;
             if count == 0 {
-                return if self.start == self.end { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
+                return if self.start == self.end {
+                    Ok(None)
+                } else {
+                    Err(io::ErrorKind::UnexpectedEof.into())
+                };
             }
             self.moved.add(count);
             self.end += count;

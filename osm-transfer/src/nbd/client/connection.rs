@@ -58,8 +58,7 @@ impl Connection {
     /// Starts the task of a connection that has its handshake behind it.
     pub(super) fn start(ready: Ready, timeout: Duration, unclaimed: Unclaimed) -> Self {
         let Ready { reader, writer, negotiated } = ready;
-        let state =
-            State { table: Table::default(), queue: VecDeque::new(), closing: false, ended: None };
+        let state = State { table: Table::default(), queue: VecDeque::new(), closing: false, ended: None };
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
             wake: Notify::new(),

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 
 use super::super::wire::Command;
 use super::super::wire::consts::*;
-use super::table::{MAX_PARTS, Operation, Outcome};
 use super::Client;
+use super::table::{MAX_PARTS, Operation, Outcome};
 use crate::block::{
     BlockSink, BlockSize, BlockSource, Buffer, ByteRange, Capabilities, Extent, ExtentKind, ZeroMode,
 };
@@ -58,8 +58,11 @@ impl Client {
             return wrong(ErrorKind::OutOfBounds, format!("beyond the end of the export at {size}"));
         }
         let minimum = u64::from(self.limits().minimum);
-        if range.offset % minimum != 0 || range.len % minimum != 0 {
-            return wrong(ErrorKind::Config, format!("not aligned to the server's minimum block size {minimum}"));
+        if !range.offset.is_multiple_of(minimum) || !range.len.is_multiple_of(minimum) {
+            return wrong(
+                ErrorKind::Config,
+                format!("not aligned to the server's minimum block size {minimum}"),
+            );
         }
         Ok(())
     }
@@ -76,7 +79,8 @@ impl Client {
 
     /// Without flush, what must last is asked for with each request.
     fn durable(&self) -> CommandFlags {
-        if !self.can(TransmissionFlags::NBD_FLAG_SEND_FLUSH) && self.can(TransmissionFlags::NBD_FLAG_SEND_FUA) {
+        if !self.can(TransmissionFlags::NBD_FLAG_SEND_FLUSH) && self.can(TransmissionFlags::NBD_FLAG_SEND_FUA)
+        {
             CommandFlags::NBD_CMD_FLAG_FUA
         } else {
             CommandFlags::empty()

@@ -50,6 +50,9 @@ impl Failure {
     pub(super) fn stream(error: io::Error) -> Self {
         let message = match error.kind() {
             io::ErrorKind::UnexpectedEof => "the NBD server closed the connection in the middle of a reply",
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
+                "the NBD server closed the connection"
+            }
             _ => "the connection to the NBD server failed",
         };
         Self::new(ErrorKind::Io, Retry::Safe, message).with_source(Arc::new(error))

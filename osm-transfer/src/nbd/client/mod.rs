@@ -217,7 +217,9 @@ async fn dial(uri: &Uri) -> Result<(Reader, Writer)> {
         return Err(Error::new(ErrorKind::Config, "TLS is not built in yet"));
     }
     let failed = |error: io::Error| {
-        Error::new(ErrorKind::Io, "cannot connect to the NBD server").with_retry(Retry::Safe).with_source(error)
+        Error::new(ErrorKind::Io, "cannot connect to the NBD server")
+            .with_retry(Retry::Safe)
+            .with_source(error)
     };
     match uri.address() {
         Address::Unix(path) => Ok(transport::unix(UnixStream::connect(path).await.map_err(failed)?)),

@@ -64,11 +64,7 @@ async fn chunk(shared: &Shared, reader: &mut Reader, chunk: Chunk) -> Result<Opt
     Ok(shared.lock().table.chunk(&chunk, &payload, shared.negotiated.allocation)?)
 }
 
-async fn receive(
-    shared: &Shared,
-    reader: &mut Reader,
-    mut fill: Fill,
-) -> Result<Option<Finished>, Failure> {
+async fn receive(shared: &Shared, reader: &mut Reader, mut fill: Fill) -> Result<Option<Finished>, Failure> {
     reader.read_exact(&mut fill.buffer[fill.into.clone()]).await?;
     Ok(shared.lock().table.filled(fill)?)
 }

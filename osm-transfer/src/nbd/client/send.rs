@@ -31,8 +31,7 @@ pub(super) async fn run(shared: &Shared, mut writer: Writer) -> Failure {
         for frame in batch {
             let finished = {
                 let mut state = shared.lock();
-                let finished =
-                    state.table.sent(frame.operation, frame.payload.map(|(buffer, _)| buffer));
+                let finished = state.table.sent(frame.operation, frame.payload.map(|(buffer, _)| buffer));
                 shared.count(&state);
                 finished
             };
@@ -65,13 +64,8 @@ fn gather<'a>(frame: &'a Frame, slices: &mut Vec<IoSlice<'a>>) {
 }
 
 async fn goodbye(mut writer: Writer) -> Failure {
-    let request = Request {
-        flags: CommandFlags::empty(),
-        command: Command::Disconnect,
-        cookie: 0,
-        offset: 0,
-        len: 0,
-    };
+    let request =
+        Request { flags: CommandFlags::empty(), command: Command::Disconnect, cookie: 0, offset: 0, len: 0 };
     let bytes: [u8; REQUEST_LEN] = request.encode();
     // The server may have left already: everything was answered, nothing is lost.
     let _ = writer.write(&bytes).await;

@@ -15,8 +15,8 @@ use super::super::wire::{
     BlockStatus, Broken, Chunk, Command, Cursor, Errno, ErrorChunk, PeerMisbehaved, REQUEST_LEN, Request,
 };
 use super::cover::Cover;
-use crate::block::{Buffer, ByteRange, Extent};
 use crate::Error;
+use crate::block::{Buffer, ByteRange, Extent};
 
 /// What a caller gets back.
 #[derive(Debug)]
@@ -97,7 +97,11 @@ pub(crate) const MAX_PARTS: u64 = 1 << PART_BITS;
 
 impl Table {
     /// Takes an operation in; what is to be sent for it.
-    pub(crate) fn insert(&mut self, operation: Operation, to: oneshot::Sender<crate::Result<Outcome>>) -> Frame {
+    pub(crate) fn insert(
+        &mut self,
+        operation: Operation,
+        to: oneshot::Sender<crate::Result<Outcome>>,
+    ) -> Frame {
         let Operation { command, flags, range, part, buffer } = operation;
         self.next += 1;
         let number = self.next;
@@ -381,13 +385,7 @@ impl Pending {
         start..start.saturating_add(len as usize)
     }
 
-    fn cover(
-        &mut self,
-        index: u64,
-        asked: (u64, u32),
-        offset: u64,
-        len: u32,
-    ) -> Result<(), PeerMisbehaved> {
+    fn cover(&mut self, index: u64, asked: (u64, u32), offset: u64, len: u32) -> Result<(), PeerMisbehaved> {
         let (request_offset, request_len) = asked;
         let end = offset.checked_add(u64::from(len));
         let inside = offset >= request_offset

@@ -1,7 +1,7 @@
 //! One connection: the handshake, then the request loop.
 
-use std::io;
 use std::future::Future;
+use std::io;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -17,7 +17,11 @@ use crate::{Error, ErrorKind, Result};
 const EXHAUSTED: Duration = Duration::from_millis(100);
 
 /// Serves what `accept` brings until `shutdown` is ready.
-pub(super) async fn serve<A, F>(server: &Server, shutdown: impl Future<Output = ()>, mut accept: A) -> Result<()>
+pub(super) async fn serve<A, F>(
+    server: &Server,
+    shutdown: impl Future<Output = ()>,
+    mut accept: A,
+) -> Result<()>
 where
     A: FnMut() -> F,
     F: Future<Output = io::Result<(Reader, Writer)>>,

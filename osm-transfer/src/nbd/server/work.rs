@@ -151,7 +151,7 @@ fn check_range(link: &Link, request: &Request, beyond: Errno) -> Result<()> {
         return refuse(beyond, "beyond the end of the export");
     }
     let minimum = u64::from(export.block_size().minimum);
-    if request.offset % minimum != 0 || u64::from(request.len) % minimum != 0 {
+    if !request.offset.is_multiple_of(minimum) || !u64::from(request.len).is_multiple_of(minimum) {
         return refuse(Errno::NBD_EINVAL, "not aligned to the minimum block size");
     }
     Ok(())

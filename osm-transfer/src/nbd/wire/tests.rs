@@ -136,13 +136,8 @@ proptest! {
 
 #[test]
 fn a_short_message_names_its_missing_field() {
-    let request = Request {
-        flags: CommandFlags::empty(),
-        command: Command::Read,
-        cookie: 1,
-        offset: 2,
-        len: 3,
-    };
+    let request =
+        Request { flags: CommandFlags::empty(), command: Command::Read, cookie: 1, offset: 2, len: 3 };
     let error = Request::decode(&request.encode()[..20]).unwrap_err();
     assert_eq!(error, MalformedMessage::MissingField { message: "request", field: "offset" });
     assert_eq!(error.to_string(), "request: `offset` is missing");

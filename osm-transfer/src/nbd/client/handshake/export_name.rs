@@ -13,7 +13,8 @@ impl Negotiator {
         let answer = match self.reader.peek(LegacyExport::LEN).await.map_err(lost)? {
             Some(bytes) => LegacyExport::decode(bytes)?,
             None => {
-                let message = format!("the NBD server closed the connection when asked for export `{export}`");
+                let message =
+                    format!("the NBD server closed the connection when asked for export `{export}`");
                 return Err(Error::new(ErrorKind::Config, message));
             }
         };
@@ -21,11 +22,6 @@ impl Negotiator {
         if padding {
             self.reader.skip(EXPORT_NAME_PADDING).await.map_err(lost)?;
         }
-        Ok(Told {
-            size: answer.size,
-            flags: answer.flags,
-            block_size: None,
-            description: String::new(),
-        })
+        Ok(Told { size: answer.size, flags: answer.flags, block_size: None, description: String::new() })
     }
 }

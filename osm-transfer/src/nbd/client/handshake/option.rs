@@ -33,7 +33,9 @@ impl OptionReply {
     pub(super) fn refusal(&self, export: &str) -> Error {
         let said = decode_message(&self.data);
         match self.kind {
-            NBD_REP_ERR_UNKNOWN => Error::new(ErrorKind::Config, format!("the server has no export `{export}`")),
+            NBD_REP_ERR_UNKNOWN => {
+                Error::new(ErrorKind::Config, format!("the server has no export `{export}`"))
+            }
             NBD_REP_ERR_TLS_REQD => PeerIncompatible::TlsRequired.into(),
             NBD_REP_ERR_POLICY => PeerIncompatible::Policy(said).into(),
             NBD_REP_ERR_SHUTDOWN => {

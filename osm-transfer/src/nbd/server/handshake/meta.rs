@@ -22,8 +22,9 @@ impl Haggle<'_> {
             return Ok(Next::Answer(answer(option, NBD_REP_ERR_UNKNOWN, b"no such export")));
         };
         // Listing knows wildcards: nothing at all, and the whole namespace.
-        let asked = query.queries.iter().any(|asked| asked == BASE_ALLOCATION || (!setting && asked == "base:"))
-            || (!setting && query.queries.is_empty());
+        let asked =
+            query.queries.iter().any(|asked| asked == BASE_ALLOCATION || (!setting && asked == "base:"))
+                || (!setting && query.queries.is_empty());
         let mut bytes = Vec::new();
         if asked && export.source.capabilities().extents {
             let context = MetaContext { id: ALLOCATION_ID, name: BASE_ALLOCATION.to_owned() };

@@ -48,7 +48,11 @@ struct Haggle<'a> {
 }
 
 /// Shakes hands; `None` when the client left without entering an export.
-pub(super) async fn shake(server: &Server, reader: &mut Reader, writer: &mut Writer) -> Result<Option<Session>> {
+pub(super) async fn shake(
+    server: &Server,
+    reader: &mut Reader,
+    writer: &mut Writer,
+) -> Result<Option<Session>> {
     let offered = HandshakeFlags::NBD_FLAG_FIXED_NEWSTYLE | HandshakeFlags::NBD_FLAG_NO_ZEROES;
     writer.write(&Greeting::encode(offered)).await.map_err(lost)?;
     let flags = u32::from_be_bytes(reader.array().await.map_err(lost)?);
