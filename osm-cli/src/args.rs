@@ -1,0 +1,265 @@
+//! What can be typed.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Move tenants between OpenStack clouds, disks included.
+#[derive(Debug, Parser)]
+#[command(name = "osm-cli", version, max_term_width = 100)]
+pub(crate) struct Arguments {
+    /// How to print: for people, or JSON lines for programs.
+    #[arg(long, global = true, value_enum, default_value_t = Output::Text, env = "OSM_OUTPUT")]
+    pub(crate) output: Output,
+    /// Log more to standard error; twice for everything.
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Read the clouds from this file instead of looking for clouds.yaml in the usual places.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) clouds: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// How to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    Text,
+    Json,
+}
+
+impl Output {
+    pub(crate) fn is_json(self) -> bool {
+        self == Self::Json
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show the whole thing: two clouds on loopback, and a tenant that moves between them.
+    #[cfg(feature = "demo")]
+    Demo(Demo),
+    /// Write a project's resources to files.
+    Export(Export),
+    /// Check the resource files of a data directory; every error is reported.
+    Validate(Validate),
+    /// Create what the resource files describe; what is there already is left alone or updated.
+    Import(Import),
+    /// Move workloads: stop, copy and verify the disks, create the server, put the source back.
+    Migrate(Migrate),
+    /// Tell where each workload of a data directory stands.
+    Status(Status),
+    /// Copy a disk.
+    Copy(Copy),
+    /// Compare two disks by hash and name the ranges that differ.
+    Verify(Verify),
+    /// Serve a file or block device over NBD.
+    Serve(Serve),
+    /// What osm runs on conversion hosts; not meant to be typed.
+    #[command(subcommand)]
+    Agent(Agent),
+}
+
+#[cfg(feature = "demo")]
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Keep the clouds and the exported files here instead of in a temporary folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Only start the two clouds, say how to reach them, and run until interrupted.
+    #[arg(long)]
+    pub(crate) serve: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DataDirectory {
+    /// The folder of the resource files.
+    #[arg(long, value_name = "DIR", env = "OSM_DATA_DIR")]
+    pub(crate) data_dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Selection {
+    /// Which kinds (networks, subnets, workloads, ...); none: all, in the order of their dependencies.
+    #[arg(value_name = "KIND")]
+    pub(crate) kinds: Vec<String>,
+    /// Only resources of this name; can be given several times.
+    #[arg(long = "name", value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Only resources whose name this regular expression finds; can be given several times.
+    #[arg(long = "regex", value_name = "REGEX")]
+    pub(crate) regexes: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    #[command(flatten)]
+    pub(crate) data: DataDirectory,
+    /// The cloud to read from: its name in clouds.yaml.
+    #[arg(long, value_name = "CLOUD")]
+    pub(crate) src: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Validate {
+    #[command(flatten)]
+    pub(crate) data: DataDirectory,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    #[command(flatten)]
+    pub(crate) data: DataDirectory,
+    /// The cloud to create in: its name in clouds.yaml.
+    #[arg(long, value_name = "CLOUD")]
+    pub(crate) dst: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Migrate {
+    /// The workloads to move; none: all in workloads.yml.
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    #[command(flatten)]
+    pub(crate) data: DataDirectory,
+    /// The cloud to move from.
+    #[arg(long, value_name = "CLOUD")]
+    pub(crate) src: String,
+    /// The cloud to move to.
+    #[arg(long, value_name = "CLOUD")]
+    pub(crate) dst: String,
+    /// The conversion host of the source: `ssh:SERVER[,user=U][,key=FILE][,address=A]...` or
+    /// `local:SERVER[,devices=DIR]`.
+    #[arg(long, value_name = "HOST", default_value = "ssh:os_migrate_conv_src", env = "OSM_SRC_HOST")]
+    pub(crate) src_host: String,
+    /// The conversion host of the destination.
+    #[arg(long, value_name = "HOST", default_value = "ssh:os_migrate_conv_dst", env = "OSM_DST_HOST")]
+    pub(crate) dst_host: String,
+    /// Refuse to move a server that is not stopped, instead of stopping it.
+    #[arg(long)]
+    pub(crate) no_stop: bool,
+    /// How many workloads move at once.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub(crate) workloads: usize,
+    /// How many disks of a workload are copied at once.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub(crate) disks: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    pub(crate) data: DataDirectory,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Copy {
+    /// A path, `nbd://HOST[:PORT]/EXPORT` or `nbd+unix:///EXPORT?socket=PATH`.
+    pub(crate) source: String,
+    /// Likewise. A missing file is created; a larger disk keeps its tail.
+    pub(crate) destination: String,
+    /// Read the destination back and compare it with the source.
+    #[arg(long)]
+    pub(crate) verify: bool,
+    #[command(flatten)]
+    pub(crate) tuning: Tuning,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// A path or an NBD URI.
+    pub(crate) source: String,
+    /// Likewise; as long as the source or longer.
+    pub(crate) destination: String,
+    #[command(flatten)]
+    pub(crate) tuning: Tuning,
+}
+
+/// How hard to work; the defaults suit most disks.
+#[derive(Debug, Args)]
+pub(crate) struct Tuning {
+    /// How many connections to an NBD server that allows several.
+    #[arg(long, value_name = "N")]
+    pub(crate) connections: Option<usize>,
+    /// How many bytes one request asks for, in KiB.
+    #[arg(long, value_name = "KIB")]
+    pub(crate) request_kib: Option<u32>,
+    /// How many bytes may be under way at once, in MiB.
+    #[arg(long, value_name = "MIB")]
+    pub(crate) in_flight_mib: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("listen").required(true))]
+pub(crate) struct Serve {
+    /// The file or block device.
+    pub(crate) path: PathBuf,
+    /// Listen on this unix socket.
+    #[arg(long, value_name = "SOCKET", group = "listen")]
+    pub(crate) unix: Option<PathBuf>,
+    /// Listen on this address; there is no encryption, so keep to loopback or a trusted network.
+    #[arg(long, value_name = "ADDRESS:PORT", group = "listen")]
+    pub(crate) tcp: Option<SocketAddr>,
+    /// The name of the export.
+    #[arg(long, default_value = "")]
+    pub(crate) name: String,
+    /// Let clients write.
+    #[arg(long)]
+    pub(crate) writable: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Agent {
+    /// Serve a device, read-only, over NBD on standard input and output.
+    Export { device: PathBuf },
+    /// Copy what standard input serves to a device; events go to standard error.
+    Pull {
+        device: PathBuf,
+        /// How many bytes to copy.
+        #[arg(long)]
+        size: u64,
+    },
+    /// Hash the first bytes of a device.
+    Hash {
+        device: PathBuf,
+        /// How many bytes to hash.
+        #[arg(long)]
+        size: u64,
+    },
+    /// Find the device of an attached volume.
+    Device {
+        /// The volume's id.
+        volume: String,
+        /// The folder where udev names devices by id.
+        #[arg(long, value_name = "DIR")]
+        devices: Option<PathBuf>,
+        /// How many seconds to wait for it.
+        #[arg(long, default_value_t = 60)]
+        wait: u64,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn serve_listens_on_one_thing() {
+        assert!(Arguments::try_parse_from(["osm-cli", "serve", "disk"]).is_err());
+        assert!(Arguments::try_parse_from(["osm-cli", "serve", "disk", "--unix", "s"]).is_ok());
+        let both = ["osm-cli", "serve", "disk", "--unix", "s", "--tcp", "127.0.0.1:1"];
+        assert!(Arguments::try_parse_from(both).is_err());
+    }
+}

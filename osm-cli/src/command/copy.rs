@@ -1,0 +1,66 @@
+//! `osm-cli copy SRC DST`
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use osm_transfer::endpoint::Endpoint;
+use osm_transfer::transfer::{Transfer, Verify};
+use serde_json::json;
+
+use super::Globals;
+use crate::args;
+use crate::output::{self, CopyBar};
+
+pub(crate) async fn run(globals: &Globals<'_>, arguments: args::Copy) -> Result<ExitCode> {
+    let source: Endpoint = arguments.source.parse()?;
+    let destination: Endpoint = arguments.destination.parse()?;
+    let options = arguments.tuning.open_options();
+    let from = source.open_source(&options).await.with_context(|| format!("cannot open {source}"))?;
+    let to = destination
+        .open_sink(from.size(), &options)
+        .await
+        .with_context(|| format!("cannot open {destination} for writing"))?;
+
+    let bar = Arc::new(CopyBar::alone(&destination.to_string(), from.size()));
+    let mut builder = Transfer::builder().source(from).sink(to).progress(Arc::clone(&bar) as _);
+    if let Some(kib) = arguments.tuning.request_kib {
+        builder = builder.request(kib.saturating_mul(1024));
+    }
+    if let Some(mib) = arguments.tuning.in_flight_mib {
+        builder = builder.in_flight(mib as usize * (1 << 20));
+    }
+    if arguments.verify {
+        let read_back = destination.open_source(&options).await?;
+        builder = builder.verify(Verify::ReadBack).verify_with(read_back);
+    }
+    let report =
+        builder.build()?.run().await.with_context(|| format!("cannot copy {source} to {destination}"))?;
+    bar.finish();
+
+    if globals.is_json() {
+        output::json_line(&json!({
+            "event": "copied",
+            "source": source.to_string(),
+            "destination": destination.to_string(),
+            "size": report.size,
+            "copied": report.copied,
+            "zeroed": report.zeroed,
+            "seconds": report.elapsed.as_secs_f64(),
+            "digest": report.digest.map(|digest| digest.to_string()),
+        }));
+    } else {
+        let seconds = report.elapsed.as_secs_f64().max(0.001);
+        let rate = output::bytes((report.size as f64 / seconds) as u64);
+        println!(
+            "{source} -> {destination}: {} ({} data, {} zeroes) in {seconds:.1} s, {rate}/s",
+            output::bytes(report.size),
+            output::bytes(report.copied),
+            output::bytes(report.zeroed),
+        );
+        if let Some(digest) = report.digest {
+            println!("verified, BLAKE3 {digest}");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,90 @@
+//! One file a verb. Each turns arguments into a call of a library, and its result into text.
+
+mod agent;
+mod copy;
+#[cfg(feature = "demo")]
+mod demo;
+mod flows;
+mod migrate;
+mod serve;
+mod status;
+mod verify;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use osm_migrate::{ErrorKind, Summary};
+use osm_openstack::{CloudConfig, ConfigSources, Session};
+
+use crate::args::{Arguments, Command, Tuning};
+use crate::exit;
+
+/// What every verb may need to know of the command line as a whole.
+pub(crate) struct Globals<'a> {
+    pub(crate) output: crate::args::Output,
+    pub(crate) clouds: Option<&'a Path>,
+}
+
+/// Does what was asked for.
+///
+/// # Errors
+/// Whatever kept it from being done; its exit code is [`exit::code_of`].
+pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
+    let Arguments { output, clouds, command, .. } = arguments;
+    let globals = Globals { output, clouds: clouds.as_deref() };
+    match command {
+        #[cfg(feature = "demo")]
+        Command::Demo(demo) => demo::run(&globals, demo).await,
+        Command::Export(export) => flows::export(&globals, export).await,
+        Command::Validate(validate) => flows::validate(&globals, &validate),
+        Command::Import(import) => flows::import(&globals, import).await,
+        Command::Migrate(migrate) => migrate::run(&globals, migrate).await,
+        Command::Status(status) => status::run(&globals, status).await,
+        Command::Copy(copy) => copy::run(&globals, copy).await,
+        Command::Verify(verify) => verify::run(&globals, verify).await,
+        Command::Serve(serve) => serve::run(&globals, serve).await,
+        Command::Agent(agent) => agent::run(agent).await,
+    }
+}
+
+impl Globals<'_> {
+    /// A session with the cloud of this name.
+    async fn connect(&self, cloud: &str) -> Result<Session> {
+        let sources = match self.clouds {
+            Some(file) => ConfigSources::file(file),
+            None => ConfigSources::from_env(),
+        };
+        let config = CloudConfig::load(Some(cloud), &sources)?;
+        Session::connect(config).await.with_context(|| format!("cannot log in to cloud {cloud}"))
+    }
+
+    fn is_json(&self) -> bool {
+        self.output.is_json()
+    }
+}
+
+impl Tuning {
+    fn open_options(&self) -> osm_transfer::endpoint::OpenOptions {
+        let mut options = osm_transfer::endpoint::OpenOptions::default();
+        if let Some(connections) = self.connections {
+            options.connections = connections;
+        }
+        options
+    }
+}
+
+/// The exit code of a flow that ended.
+fn code_of(summary: &Summary) -> ExitCode {
+    ExitCode::from(if summary.has(ErrorKind::Mismatch) {
+        exit::MISMATCH
+    } else if summary.has(ErrorKind::Interrupted) {
+        exit::INTERRUPTED
+    } else if summary.has(ErrorKind::Auth) {
+        exit::AUTHENTICATION
+    } else if summary.failed > 0 {
+        exit::FAILED
+    } else {
+        exit::DONE
+    })
+}

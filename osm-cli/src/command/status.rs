@@ -1,0 +1,47 @@
+//! `osm-cli status`
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use osm_migrate::DataDir;
+use osm_migrate::state::JobStatus;
+use serde_json::json;
+
+use super::Globals;
+use crate::{args, output};
+
+pub(crate) async fn run(globals: &Globals<'_>, arguments: args::Status) -> Result<ExitCode> {
+    let data_dir = DataDir::new(arguments.data.data_dir);
+    let workloads = osm_migrate::status(&data_dir).await?;
+    if globals.is_json() {
+        for workload in &workloads {
+            let mut line = serde_json::to_value(workload)?;
+            line["event"] = json!("status");
+            output::json_line(&line);
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    if workloads.is_empty() {
+        println!("no workload of {} has been started", data_dir.path().display());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let rows = workloads.iter().map(|workload| {
+        vec![
+            workload.job.workload.clone(),
+            status_word(workload.job.status).to_owned(),
+            workload.step.map(|step| step.to_string()).unwrap_or_default(),
+            workload.job.detail.clone().unwrap_or_default(),
+        ]
+    });
+    println!("{}", output::table(&["workload", "status", "last step done", "detail"], rows));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn status_word(status: JobStatus) -> &'static str {
+    match status {
+        JobStatus::Pending => "not started",
+        JobStatus::Running => "running",
+        JobStatus::Failed => "to be continued",
+        JobStatus::Done => "done",
+    }
+}

@@ -1,0 +1,119 @@
+//! How an ended command tells the shell.
+//!
+//! | code | meaning |
+//! |---|---|
+//! | 0 | done |
+//! | 1 | ended, and some items failed |
+//! | 2 | usage or configuration |
+//! | 3 | authentication |
+//! | 4 | two disks that should be equal are not |
+//! | 130 | interrupted |
+
+use std::fmt;
+use std::process::ExitCode;
+
+use serde_json::json;
+
+/// Everything was done.
+pub(crate) const DONE: u8 = 0;
+/// The command ended, and some items failed.
+pub(crate) const FAILED: u8 = 1;
+/// The arguments or the configuration are wrong.
+pub(crate) const USAGE: u8 = 2;
+/// A cloud did not accept the credentials.
+pub(crate) const AUTHENTICATION: u8 = 3;
+/// Two disks that should be equal are not.
+pub(crate) const MISMATCH: u8 = 4;
+/// The operator interrupted.
+pub(crate) const INTERRUPTED: u8 = 130;
+
+/// A mistake in the arguments that only the command itself can see.
+#[derive(Debug)]
+pub(crate) struct UsageError(pub(crate) String);
+
+impl fmt::Display for UsageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for UsageError {}
+
+/// An error of usage, for `?`.
+pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
+    UsageError(message.into()).into()
+}
+
+/// Prints the error with its causes, and gives the exit code that goes with it.
+pub(crate) fn report(error: &anyhow::Error, json: bool) -> ExitCode {
+    let code = code_of(error);
+    if json {
+        let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
+        let line =
+            json!({"event": "error", "message": error.to_string(), "causes": causes, "exit_code": code});
+        println!("{line}");
+    } else {
+        eprintln!("osm-cli: {error:#}");
+    }
+    ExitCode::from(code)
+}
+
+/// The exit code of an error: that of the first cause that has one.
+pub(crate) fn code_of(error: &anyhow::Error) -> u8 {
+    error.chain().find_map(code_of_cause).unwrap_or(FAILED)
+}
+
+fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
+    if cause.is::<UsageError>() {
+        return Some(USAGE);
+    }
+    if let Some(error) = cause.downcast_ref::<osm_openstack::Error>() {
+        return match error.kind() {
+            osm_openstack::ErrorKind::Auth => Some(AUTHENTICATION),
+            osm_openstack::ErrorKind::Config => Some(USAGE),
+            _ => None,
+        };
+    }
+    if let Some(error) = cause.downcast_ref::<osm_transfer::Error>() {
+        return match error.kind() {
+            osm_transfer::ErrorKind::Config => Some(USAGE),
+            osm_transfer::ErrorKind::Interrupted => Some(INTERRUPTED),
+            osm_transfer::ErrorKind::Mismatch => Some(MISMATCH),
+            _ => None,
+        };
+    }
+    if let Some(error) = cause.downcast_ref::<osm_migrate::Error>() {
+        return match error.kind() {
+            osm_migrate::ErrorKind::Auth => Some(AUTHENTICATION),
+            osm_migrate::ErrorKind::Config => Some(USAGE),
+            osm_migrate::ErrorKind::Interrupted => Some(INTERRUPTED),
+            osm_migrate::ErrorKind::Mismatch => Some(MISMATCH),
+            _ => None,
+        };
+    }
+    cause.is::<osm_model::Error>().then_some(USAGE)
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_deep_in_the_chain_decides() {
+        let mismatch = osm_transfer::Error::new(osm_transfer::ErrorKind::Mismatch, "blocks differ");
+        let error = Err::<(), _>(mismatch).context("cannot verify the copy").unwrap_err();
+        assert_eq!(code_of(&error), MISMATCH);
+    }
+
+    #[test]
+    fn an_unknown_cause_is_a_failed_item() {
+        assert_eq!(code_of(&anyhow::anyhow!("something else")), FAILED);
+    }
+
+    #[test]
+    fn usage_errors_are_told_apart() {
+        assert_eq!(code_of(&usage("no such kind")), USAGE);
+    }
+}

@@ -1,0 +1,188 @@
+//! Sentences for people: a line for each thing that ends, bars for what is under way.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::{Mutex, PoisonError};
+
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{ContentArrangement, Table};
+use indicatif::MultiProgress;
+use osm_migrate::{Event, EventSink, Outcome, Step, Summary};
+
+use super::CopyBar;
+
+/// Tells what happens, on standard output; bars are drawn on standard error, on a terminal only.
+pub(crate) struct Narrator {
+    bars: MultiProgress,
+    /// The bars of the disks under way, by workload and volume.
+    disks: Mutex<BTreeMap<(String, String), CopyBar>>,
+    colours: bool,
+}
+
+impl Narrator {
+    pub(crate) fn new() -> Self {
+        let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        Self { bars: MultiProgress::new(), disks: Mutex::default(), colours }
+    }
+
+    fn say(&self, line: &str) {
+        self.bars.suspend(|| {
+            // A reader that has gone away does not stop a migration.
+            let _ = writeln!(std::io::stdout(), "{line}");
+        });
+    }
+
+    fn mark(&self, outcome: Outcome) -> String {
+        let (sign, colour) = match outcome {
+            Outcome::Created => ("+", "32"),
+            Outcome::Updated => ("~", "33"),
+            Outcome::Unchanged => ("=", "2"),
+            Outcome::Failed => ("!", "31"),
+            _ => ("-", "2"),
+        };
+        self.paint(sign, colour)
+    }
+
+    fn paint(&self, text: &str, colour: &str) -> String {
+        if self.colours { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    fn resource(&self, kind: &str, name: Option<&str>, outcome: Outcome, error: Option<&str>) {
+        let name = name.unwrap_or("(no name)");
+        let tail = error.map(|error| format!(": {error}")).unwrap_or_default();
+        self.say(&format!("  {} {kind} {name}: {outcome}{tail}", self.mark(outcome)));
+    }
+
+    fn progress(&self, workload: &str, volume: &str, done: u64, total: u64) {
+        let mut disks = self.disks.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (workload.to_owned(), volume.to_owned());
+        let bar = disks
+            .entry(key)
+            .or_insert_with(|| CopyBar::among(&self.bars, &format!("{workload}: {volume}"), total));
+        bar.show(done, total);
+        if done >= total {
+            bar.finish();
+        }
+    }
+
+    fn forget_disks_of(&self, workload: &str) {
+        let mut disks = self.disks.lock().unwrap_or_else(PoisonError::into_inner);
+        disks.retain(|(of, _), bar| {
+            if of == workload {
+                bar.finish();
+            }
+            of != workload
+        });
+    }
+
+    fn close(&self, summary: &Summary) {
+        let Summary { created, updated, unchanged, skipped, failed, .. } = summary;
+        self.say(&format!(
+            "{created} created, {updated} updated, {unchanged} unchanged, {skipped} skipped, {failed} failed"
+        ));
+        for failure in &summary.failures {
+            self.say(&format!("{} {}: {}", self.mark(Outcome::Failed), failure.item, failure.error));
+            if let Some(hint) = &failure.hint {
+                self.say(&format!("    {hint}"));
+            }
+        }
+    }
+}
+
+impl EventSink for Narrator {
+    fn emit(&self, event: &Event) {
+        match event {
+            Event::Exported { kind, name, outcome, error, .. }
+            | Event::Imported { kind, name, outcome, error, .. } => {
+                self.resource(kind, name.as_deref(), *outcome, error.as_deref());
+            }
+            Event::WorkloadStarted { workload } => self.say(&self.paint(workload, "1")),
+            Event::StepDone { workload, step, detail } => {
+                let detail = detail.as_ref().map(|detail| format!(" ({detail})")).unwrap_or_default();
+                self.say(&format!("  {workload}: {}{detail}", step_done(*step)));
+            }
+            Event::DiskProgress { workload, volume, copied, zeroed, total } => {
+                self.progress(workload, volume, copied + zeroed, *total);
+            }
+            Event::DiskVerified { workload, volume, digest } => {
+                let short = digest.get(..16).unwrap_or(digest);
+                self.say(&format!("  {workload}: {volume} is equal on both ends, BLAKE3 {short}..."));
+            }
+            Event::WorkloadDone { workload, server_id, outcome } => {
+                self.forget_disks_of(workload);
+                let server = server_id.as_ref().map(|id| format!(", server {id}")).unwrap_or_default();
+                self.say(&format!("{} {workload}: {outcome}{server}", self.mark(*outcome)));
+            }
+            Event::WorkloadFailed { workload, step, .. } => {
+                self.forget_disks_of(workload);
+                let mark = self.mark(Outcome::Failed);
+                self.say(&format!("{mark} {workload}: failed at {step}; the source has been put back"));
+            }
+            Event::Warning { workload, message } => {
+                let workload = workload.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+                self.say(&format!("  {} {workload}{message}", self.paint("note:", "33")));
+            }
+            Event::Summary(summary) => self.close(summary),
+            _ => {}
+        }
+    }
+}
+
+/// A table with a headline.
+pub(crate) fn table(headline: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(headline.to_vec());
+    table.add_rows(rows);
+    table.to_string()
+}
+
+/// Bytes in the largest IEC unit that keeps them above one.
+pub(crate) fn bytes(count: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    let mut value = count as f64;
+    let mut unit = "B";
+    for next in UNITS {
+        if value < 1024.0 {
+            break;
+        }
+        value /= 1024.0;
+        unit = next;
+    }
+    if unit == "B" { format!("{count} B") } else { format!("{value:.1} {unit}") }
+}
+
+fn step_done(step: Step) -> &'static str {
+    match step {
+        Step::Preflight => "everything it needs is there",
+        Step::Claim => "claimed",
+        Step::StopSource => "source stopped",
+        Step::BootDisk => "boot disk at hand",
+        Step::DetachVolumes => "data volumes detached",
+        Step::AttachSource => "attached to the source conversion host",
+        Step::CreateVolumes => "destination volumes created",
+        Step::AttachDestination => "attached to the destination conversion host",
+        Step::CopyDisks => "disks copied",
+        Step::VerifyDisks => "disks verified",
+        Step::DetachDestination => "destination volumes detached",
+        Step::CreatePorts => "ports created",
+        Step::CreateServer => "server is ACTIVE",
+        Step::FloatingIps => "floating IPs associated",
+        Step::RestoreSource => "source put back",
+        Step::Release => "released",
+        _ => "step done",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_printed_in_iec_units() {
+        assert_eq!(bytes(0), "0 B");
+        assert_eq!(bytes(1023), "1023 B");
+        assert_eq!(bytes(1536), "1.5 KiB");
+        assert_eq!(bytes(2 << 30), "2.0 GiB");
+    }
+}
