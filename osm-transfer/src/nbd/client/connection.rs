@@ -20,7 +20,8 @@ use tokio::time::timeout;
 
 use super::failure::Failure;
 use super::handshake::{Negotiated, Ready};
-use super::table::{Finished, Frame, Operation, Outcome, Table};
+use super::pending::{Finished, Outcome};
+use super::table::{Frame, Operation, Table};
 use super::{receive, send, watch};
 use crate::{Error, ErrorKind, Result};
 

@@ -5,7 +5,8 @@ use async_trait::async_trait;
 use super::super::wire::Command;
 use super::super::wire::consts::*;
 use super::Client;
-use super::table::{MAX_PARTS, Operation, Outcome};
+use super::pending::Outcome;
+use super::table::{MAX_PARTS, Operation};
 use crate::block::{
     BlockSink, BlockSize, BlockSource, Buffer, ByteRange, Capabilities, Extent, ExtentKind, ZeroMode,
 };

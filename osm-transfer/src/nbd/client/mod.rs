@@ -5,6 +5,7 @@ mod cover;
 mod disk;
 mod failure;
 mod handshake;
+mod pending;
 mod receive;
 mod send;
 mod table;
@@ -21,7 +22,8 @@ use tokio::time::timeout;
 
 use self::connection::{Connection, Unclaimed};
 use self::handshake::{Negotiated, Ready};
-use self::table::{Operation, Outcome};
+use self::pending::Outcome;
+use self::table::Operation;
 use super::transport::{self, Reader, Writer};
 use super::uri::{Address, Uri};
 use super::wire::PeerMisbehaved;

@@ -7,7 +7,8 @@ use super::super::wire::consts::*;
 use super::super::wire::{Chunk, PeerMisbehaved, ReplyHeader, reply_len};
 use super::connection::Shared;
 use super::failure::Failure;
-use super::table::{Fill, Finished, Reply};
+use super::pending::{Fill, Finished};
+use super::table::Reply;
 
 /// Receives until the connection fails or the server closes it.
 pub(super) async fn run(shared: &Shared, mut reader: Reader) -> Failure {

@@ -5,7 +5,6 @@
 //! number of the part.
 
 use std::collections::HashMap;
-use std::ops::Range;
 use std::time::Instant;
 
 use tokio::sync::oneshot;
@@ -14,17 +13,9 @@ use super::super::wire::consts::*;
 use super::super::wire::{
     BlockStatus, Broken, Chunk, Command, Cursor, Errno, ErrorChunk, PeerMisbehaved, REQUEST_LEN, Request,
 };
-use super::cover::Cover;
+use super::pending::{Fill, Finished, Outcome, Part, Pending, span};
 use crate::Error;
-use crate::block::{Buffer, ByteRange, Extent};
-
-/// What a caller gets back.
-#[derive(Debug)]
-pub(crate) enum Outcome {
-    Nothing,
-    Buffer(Buffer),
-    Extents(Vec<Extent>),
-}
+use crate::block::{Buffer, ByteRange};
 
 /// What a caller asks for.
 pub(crate) struct Operation {
@@ -45,48 +36,11 @@ pub(crate) struct Frame {
     pub(crate) payload: Option<(Buffer, usize)>,
 }
 
-/// A result on its way to the caller.
-pub(crate) struct Finished {
-    pub(crate) writes: bool,
-    pub(crate) to: oneshot::Sender<crate::Result<Outcome>>,
-    pub(crate) result: crate::Result<Outcome>,
-}
-
-/// Payload to be read into a buffer that is lent for that time.
-pub(crate) struct Fill {
-    pub(crate) buffer: Buffer,
-    pub(crate) into: Range<usize>,
-    cookie: u64,
-    done: bool,
-}
-
 /// The operations of one connection.
 #[derive(Default)]
 pub(crate) struct Table {
     pending: HashMap<u64, Pending>,
     next: u64,
-}
-
-struct Pending {
-    command: Command,
-    range: ByteRange,
-    part: u32,
-    parts: Vec<Part>,
-    /// Parts not answered yet.
-    open: usize,
-    /// A buffer is under way and must come back before the operation ends.
-    lent: bool,
-    buffer: Option<Buffer>,
-    extents: Vec<Extent>,
-    error: Option<Error>,
-    sent: Option<Instant>,
-    to: oneshot::Sender<crate::Result<Outcome>>,
-}
-
-#[derive(Default)]
-struct Part {
-    done: bool,
-    cover: Cover,
 }
 
 /// How many bits of a cookie number the parts.
@@ -149,9 +103,9 @@ impl Table {
     pub(crate) fn fail(&mut self, error: impl Fn() -> Error) -> Vec<Finished> {
         let pending = std::mem::take(&mut self.pending).into_values();
         pending
-            .map(|pending| {
-                let error = pending.blame(error());
-                Finished { writes: pending.writes(), to: pending.to, result: Err(error) }
+            .map(|mut pending| {
+                pending.error = Some(error());
+                pending.finish()
             })
             .collect()
     }
@@ -331,17 +285,7 @@ impl Table {
         if pending.open > 0 || pending.lent {
             return None;
         }
-        let mut pending = self.pending.remove(&operation)?;
-        let writes = pending.writes();
-        let result = match pending.error.take() {
-            Some(error) => Err(pending.blame(error)),
-            None => Ok(match pending.buffer.take() {
-                Some(buffer) => Outcome::Buffer(buffer),
-                None if pending.command == Command::BlockStatus => Outcome::Extents(pending.extents),
-                None => Outcome::Nothing,
-            }),
-        };
-        Some(Finished { writes, to: pending.to, result })
+        self.pending.remove(&operation).map(Pending::finish)
     }
 }
 
@@ -354,55 +298,5 @@ pub(crate) enum Reply {
 impl Chunk {
     fn is_done(&self) -> bool {
         self.flags.contains(ReplyFlags::NBD_REPLY_FLAG_DONE)
-    }
-}
-
-/// Offset and length of one part.
-fn span(range: ByteRange, part: u32, index: u64) -> (u64, u32) {
-    let before = index * u64::from(part);
-    let len = range.len.saturating_sub(before).min(u64::from(part));
-    (range.offset + before, u32::try_from(len).unwrap_or(part))
-}
-
-impl Pending {
-    fn writes(&self) -> bool {
-        !matches!(self.command, Command::Read | Command::BlockStatus)
-    }
-
-    fn blame(&self, error: Error) -> Error {
-        let ranged = error.context().offset.is_some() || self.command == Command::Flush;
-        let error = error.with_operation(self.command.name());
-        if ranged { error } else { error.with_range(self.range.offset, self.range.len) }
-    }
-
-    /// The first error counts.
-    fn fail(&mut self, error: Error) {
-        self.error.get_or_insert(error);
-    }
-
-    fn place(&self, offset: u64, len: u32) -> Range<usize> {
-        let start = usize::try_from(offset - self.range.offset).unwrap_or(usize::MAX);
-        start..start.saturating_add(len as usize)
-    }
-
-    fn cover(&mut self, index: u64, asked: (u64, u32), offset: u64, len: u32) -> Result<(), PeerMisbehaved> {
-        let (request_offset, request_len) = asked;
-        let end = offset.checked_add(u64::from(len));
-        let inside = offset >= request_offset
-            && len > 0
-            && end.is_some_and(|end| end <= request_offset + u64::from(request_len));
-        if !inside {
-            return Err(PeerMisbehaved::ChunkOutsideRequest { offset, len, request_offset, request_len });
-        }
-        let start = u32::try_from(offset - request_offset).unwrap_or(u32::MAX);
-        let part = &mut self.parts[usize::try_from(index).unwrap_or(0)];
-        part.cover.add(start, len)
-    }
-
-    fn fill(&mut self, cookie: u64, offset: u64, len: u32, done: bool) -> Result<Fill, PeerMisbehaved> {
-        let into = self.place(offset, len);
-        let buffer = self.buffer.take().ok_or(PeerMisbehaved::UnknownCookie(cookie))?;
-        self.lent = true;
-        Ok(Fill { buffer, into, cookie, done })
     }
 }

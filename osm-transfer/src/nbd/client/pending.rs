@@ -1,0 +1,139 @@
+//! One operation under way: its parts, what has arrived of it, its result.
+
+use std::ops::Range;
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use super::super::wire::{Command, PeerMisbehaved};
+use super::cover::Cover;
+use crate::Error;
+use crate::block::{Buffer, ByteRange, Extent};
+
+/// What a caller gets back.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Nothing,
+    Buffer(Buffer),
+    Extents(Vec<Extent>),
+}
+
+/// A result on its way to the caller.
+pub(crate) struct Finished {
+    pub(crate) writes: bool,
+    pub(crate) to: oneshot::Sender<crate::Result<Outcome>>,
+    pub(crate) result: crate::Result<Outcome>,
+}
+
+/// Payload to be read into a buffer that is lent for that time.
+pub(crate) struct Fill {
+    pub(crate) buffer: Buffer,
+    pub(crate) into: Range<usize>,
+    pub(super) cookie: u64,
+    pub(super) done: bool,
+}
+
+/// An operation that waits for its replies.
+pub(super) struct Pending {
+    pub(super) command: Command,
+    pub(super) range: ByteRange,
+    pub(super) part: u32,
+    pub(super) parts: Vec<Part>,
+    /// Parts not answered yet.
+    pub(super) open: usize,
+    /// A buffer is under way and must come back before the operation ends.
+    pub(super) lent: bool,
+    pub(super) buffer: Option<Buffer>,
+    pub(super) extents: Vec<Extent>,
+    pub(super) error: Option<Error>,
+    pub(super) sent: Option<Instant>,
+    pub(super) to: oneshot::Sender<crate::Result<Outcome>>,
+}
+
+/// One request of an operation.
+#[derive(Default)]
+pub(super) struct Part {
+    pub(super) done: bool,
+    pub(super) cover: Cover,
+}
+
+/// Offset and length of one part.
+pub(super) fn span(range: ByteRange, part: u32, index: u64) -> (u64, u32) {
+    let before = index * u64::from(part);
+    let len = range.len.saturating_sub(before).min(u64::from(part));
+    (range.offset + before, u32::try_from(len).unwrap_or(part))
+}
+
+impl Pending {
+    /// Whether its failure loses data.
+    pub(super) fn writes(&self) -> bool {
+        !matches!(self.command, Command::Read | Command::BlockStatus)
+    }
+
+    /// The error with what it befell.
+    pub(super) fn blame(&self, error: Error) -> Error {
+        let ranged = error.context().offset.is_some() || self.command == Command::Flush;
+        let error = error.with_operation(self.command.name());
+        if ranged { error } else { error.with_range(self.range.offset, self.range.len) }
+    }
+
+    /// The operation is over.
+    pub(super) fn finish(mut self) -> Finished {
+        let writes = self.writes();
+        let result = match self.error.take() {
+            Some(error) => Err(self.blame(error)),
+            None => Ok(match self.buffer.take() {
+                Some(buffer) => Outcome::Buffer(buffer),
+                None if self.command == Command::BlockStatus => Outcome::Extents(self.extents),
+                None => Outcome::Nothing,
+            }),
+        };
+        Finished { writes, to: self.to, result }
+    }
+
+    /// The first error counts.
+    pub(super) fn fail(&mut self, error: Error) {
+        self.error.get_or_insert(error);
+    }
+
+    /// Where in the buffer the bytes of the disk go; they were checked by `cover`.
+    pub(super) fn place(&self, offset: u64, len: u32) -> Range<usize> {
+        let start = usize::try_from(offset - self.range.offset).unwrap_or(usize::MAX);
+        start..start.saturating_add(len as usize)
+    }
+
+    /// Marks bytes of a read as arrived: of this part, and not there yet.
+    pub(super) fn cover(
+        &mut self,
+        index: u64,
+        asked: (u64, u32),
+        offset: u64,
+        len: u32,
+    ) -> Result<(), PeerMisbehaved> {
+        let (request_offset, request_len) = asked;
+        let end = offset.checked_add(u64::from(len));
+        let inside = offset >= request_offset
+            && len > 0
+            && end.is_some_and(|end| end <= request_offset + u64::from(request_len));
+        if !inside {
+            return Err(PeerMisbehaved::ChunkOutsideRequest { offset, len, request_offset, request_len });
+        }
+        let start = u32::try_from(offset - request_offset).unwrap_or(u32::MAX);
+        let part = &mut self.parts[usize::try_from(index).unwrap_or(0)];
+        part.cover.add(start, len)
+    }
+
+    /// Lends the buffer out to be filled.
+    pub(super) fn fill(
+        &mut self,
+        cookie: u64,
+        offset: u64,
+        len: u32,
+        done: bool,
+    ) -> Result<Fill, PeerMisbehaved> {
+        let into = self.place(offset, len);
+        let buffer = self.buffer.take().ok_or(PeerMisbehaved::UnknownCookie(cookie))?;
+        self.lent = true;
+        Ok(Fill { buffer, into, cookie, done })
+    }
+}
