@@ -113,7 +113,9 @@ fn direct_dependencies() -> BTreeMap<String, Vec<String>> {
         let normal = array(&package["dependencies"])
             .iter()
             .filter(|dependency| dependency["kind"].is_null())
-            .map(|dependency| text(dependency.get("rename").filter(|name| name.is_string()).unwrap_or(&dependency["name"])))
+            .map(|dependency| {
+                text(dependency.get("rename").filter(|name| name.is_string()).unwrap_or(&dependency["name"]))
+            })
             .collect();
         all.insert(text(&package["name"]), normal);
     }
@@ -131,7 +133,10 @@ fn metadata() -> Value {
 }
 
 fn package<'a>(metadata: &'a Value, name: &str) -> &'a Value {
-    array(&metadata["packages"]).iter().find(|package| package["name"] == name).expect("a package of that name")
+    array(&metadata["packages"])
+        .iter()
+        .find(|package| package["name"] == name)
+        .expect("a package of that name")
 }
 
 fn members() -> Vec<PathBuf> {

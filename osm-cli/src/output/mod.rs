@@ -4,6 +4,7 @@ mod bars;
 mod json;
 mod text;
 
+use std::io::IsTerminal as _;
 use std::sync::Arc;
 
 use osm_migrate::EventSink;
@@ -35,5 +36,10 @@ pub(crate) fn start_logging(verbose: u8) {
         _ => "debug",
     };
     let filter = EnvFilter::try_from_env("OSM_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .without_time()
+        .init();
 }

@@ -1,0 +1,150 @@
+//! `copy`, `verify` and `serve`, as an operator types them.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+const MIB: usize = 1 << 20;
+
+#[test]
+fn a_copy_equals_its_source_and_stays_sparse() {
+    let folder = TempDir::new().unwrap();
+    let source = disk(&folder, "source", 64 * MIB as u64, &[(0, 3 * MIB), (40 * MIB, MIB + 513)]);
+    let destination = folder.path().join("destination");
+    let copied = osm(&["copy", path(&source), path(&destination), "--verify", "--output", "json"]);
+    assert!(copied.status.success(), "{copied:?}");
+    assert_eq!(fs::read(&source).unwrap(), fs::read(&destination).unwrap());
+    let line: serde_json::Value = serde_json::from_slice(&copied.stdout).unwrap();
+    assert_eq!(line["event"], "copied");
+    assert_eq!(line["size"], 64 * MIB);
+    assert!(line["digest"].as_str().unwrap().len() == 64);
+    assert!(line["zeroed"].as_u64().unwrap() > 50 * MIB as u64, "holes travel as holes: {line}");
+}
+
+#[test]
+fn a_copy_through_our_own_server_equals_its_source() {
+    let folder = TempDir::new().unwrap();
+    let source = disk(&folder, "source", 9 * MIB as u64 + 512, &[(MIB, 2 * MIB)]);
+    let socket = folder.path().join("nbd.sock");
+    let server = Serving::start(&source, &socket);
+    let destination = folder.path().join("destination");
+    let uri = format!("nbd+unix:///?socket={}", socket.display());
+    let copied = osm(&["copy", &uri, path(&destination)]);
+    assert!(copied.status.success(), "{copied:?}");
+    assert_eq!(fs::read(&source).unwrap(), fs::read(&destination).unwrap());
+    let verified = osm(&["verify", &uri, path(&destination)]);
+    assert!(verified.status.success(), "{verified:?}");
+    drop(server);
+}
+
+#[test]
+fn verify_names_the_range_that_differs_and_exits_with_4() {
+    let folder = TempDir::new().unwrap();
+    let source = disk(&folder, "source", 8 * MIB as u64, &[(0, 8 * MIB)]);
+    let other = folder.path().join("other");
+    let mut bytes = fs::read(&source).unwrap();
+    bytes[5 * MIB + 17] ^= 1;
+    fs::write(&other, bytes).unwrap();
+    let verified = osm(&["verify", path(&source), path(&other), "--output", "json"]);
+    assert_eq!(verified.status.code(), Some(4), "{verified:?}");
+    let line: serde_json::Value = serde_json::from_slice(&verified.stdout).unwrap();
+    assert_eq!(line["equal"], false);
+    let range = &line["differing"][0];
+    let (offset, len) = (range["offset"].as_u64().unwrap(), range["len"].as_u64().unwrap());
+    let flipped = (5 * MIB + 17) as u64;
+    assert!(offset <= flipped && flipped < offset + len, "{line}");
+    assert_eq!(line["differing"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_destination_smaller_than_its_source_is_refused_before_it_is_touched() {
+    let folder = TempDir::new().unwrap();
+    let source = disk(&folder, "source", 2 * MIB as u64, &[(0, MIB)]);
+    let destination = folder.path().join("destination");
+    fs::write(&destination, vec![7; MIB]).unwrap();
+    let copied = osm(&["copy", path(&source), path(&destination)]);
+    assert_eq!(copied.status.code(), Some(2), "{copied:?}");
+    let said = String::from_utf8_lossy(&copied.stderr).into_owned();
+    assert!(said.contains("2097152") && said.contains("1048576"), "both sizes are named: {said}");
+    assert_eq!(fs::read(&destination).unwrap(), vec![7; MIB]);
+}
+
+#[test]
+fn a_missing_source_is_named() {
+    let folder = TempDir::new().unwrap();
+    let copied = osm(&["copy", "/no/such/disk", path(&folder.path().join("destination"))]);
+    assert!(!copied.status.success());
+    let said = String::from_utf8_lossy(&copied.stderr).into_owned();
+    assert!(said.contains("/no/such/disk"), "{said}");
+    assert!(!folder.path().join("destination").exists(), "nothing half-done is left");
+}
+
+#[test]
+fn a_disk_is_not_copied_onto_itself() {
+    let folder = TempDir::new().unwrap();
+    let source = disk(&folder, "source", MIB as u64, &[(0, MIB)]);
+    let before = fs::read(&source).unwrap();
+    let copied = osm(&["copy", path(&source), path(&source)]);
+    assert!(!copied.status.success());
+    assert_eq!(fs::read(&source).unwrap(), before);
+}
+
+#[test]
+fn a_second_server_on_a_live_socket_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let source = disk(&folder, "source", MIB as u64, &[]);
+    let socket = folder.path().join("nbd.sock");
+    let _server = Serving::start(&source, &socket);
+    let second = osm(&["serve", path(&source), "--unix", path(&socket)]);
+    assert_eq!(second.status.code(), Some(2), "{second:?}");
+}
+
+/// A server of our own, ended with its owner.
+struct Serving(Child);
+
+impl Serving {
+    fn start(disk: &Path, socket: &Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_osm-cli"))
+            .args(["serve", path(disk), "--unix", path(socket), "--output", "json"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(line.contains("serving"), "{line}");
+        Self(child)
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+fn osm(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_osm-cli")).args(arguments).output().unwrap()
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// A sparse file with bytes that depend on where they are, in the given runs.
+fn disk(folder: &TempDir, name: &str, size: u64, runs: &[(usize, usize)]) -> PathBuf {
+    use std::os::unix::fs::FileExt as _;
+    let path = folder.path().join(name);
+    let file = fs::File::create(&path).unwrap();
+    file.set_len(size).unwrap();
+    for (offset, len) in runs {
+        let bytes: Vec<u8> = (*offset..offset + len)
+            .map(|at| (at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes()[0])
+            .collect();
+        file.write_all_at(&bytes, *offset as u64).unwrap();
+    }
+    path
+}
