@@ -19,8 +19,9 @@ spawn() {
   echo "$pid $(started_at $pid)" >"$E2E_DIR/run/$name.pid"
 }
 
+# stop_daemons GRACE NAME...: asks all, waits GRACE seconds for them, then leaves no choice.
 stop_daemons() {
-  local name pid left deadline=$((SECONDS + 20))
+  local name pid left deadline=$((SECONDS + $1)); shift
   for name in "$@"; do alive "$name" && { read -r pid _ <"$E2E_DIR/run/$name.pid"; kill -TERM "$pid" 2>/dev/null; }; done
   while :; do
     left=0

@@ -63,7 +63,7 @@ install_apt() {
     retried apt update || ok=0
     apt --print-uris --no-install-recommends install "${APT_SERVICES[@]}" "${APT_DAEMONS[@]}" "${APT_TOOLS[@]}" \
       "${APT_GUEST[@]}" "${QEMU[@]}" 2>/dev/null |
-      awk '/^.[a-z]+:/ {n++; s += $3} END {printf "Debian packages: %d files, %.0f MB\n", n, s / 1e6}' >>"$E2E_DIR/downloads"
+      awk '/^.[a-z]+:/ {n++; s += $3} END {printf "Debian packages: %d files, %.0f MB\n", n, s / 1e6}' >>"$E2E_DIR/downloads" || true
     [ $ok = 1 ] && { retried apt --no-install-recommends install "${APT_SERVICES[@]}" "${APT_DAEMONS[@]}" \
       "${APT_TOOLS[@]}" "${APT_GUEST[@]}" "${QEMU[@]}" || ok=0; }
     if grep -qxF "file $policy" "$E2E_DIR/made" 2>/dev/null; then rm -f $policy; fi
@@ -114,9 +114,13 @@ link_debian_modules() {
 install_packages() {
   local pip_pid='' pip_ok=0
   mkdir -p "$E2E_DIR/log"
-  if /usr/bin/python3 -c 'import ensurepip' 2>/dev/null; then install_venv & pip_pid=$!; fi
+  if /usr/bin/python3 -c 'import ensurepip' 2>/dev/null; then
+    install_venv & pip_pid=$!
+    # shellcheck disable=SC2064 # this pid; without its pip, which would go on after a skip, the subshell ends by itself
+    trap "pkill -TERM -P $pip_pid 2>/dev/null || true" EXIT
+  fi
   install_apt
-  if [ -n "$pip_pid" ]; then wait "$pip_pid" && pip_ok=1; fi
+  if [ -n "$pip_pid" ]; then wait "$pip_pid" && pip_ok=1; trap - EXIT; fi
   [ $pip_ok = 1 ] || install_venv || skip "pip could not install OpenStack 2024.2 ($(grep -h '^ERROR' "$E2E_DIR/log/pip.log" | tail -1))"
   link_debian_modules
 }

@@ -32,6 +32,8 @@ start_shared() {
   fi
   spawn mariadbd /usr/sbin/mariadbd --defaults-file="$shared/my.cnf"
   spawn memcached memcached -u nobody -l 127.0.0.1 -p "$MEMCACHED_PORT" -m 64 -t 1
+  # RabbitMQ would start this itself, in the background, and leave it behind
+  spawn epmd epmd -address 127.0.0.1 -port "$EPMD_PORT"
   spawn rabbitmq env -i HOME="$shared" PATH="$SYSTEM_PATH" LC_ALL=C.UTF-8 RABBITMQ_NODENAME=osm@localhost \
     RABBITMQ_MNESIA_BASE="$shared/mnesia" RABBITMQ_LOG_BASE="$E2E_DIR/log" \
     RABBITMQ_CONFIG_FILE="$shared/rabbitmq.conf" RABBITMQ_CONF_ENV_FILE="$shared/rabbitmq-env.conf" \

@@ -1,12 +1,12 @@
 # shellcheck shell=bash
 # Undoing what `up` did to the machine. Nothing here asks OpenStack to do it: after a crash there may be no OpenStack.
 
-# Domains of both clouds are named by instance_name_template; a libvirtd of our own has no others anyway.
+# Their QEMU processes are dead already; what is left is libvirt's files in /etc/libvirt/qemu. The names are those of
+# instance_name_template.
 remove_guests() {
   local virsh=(virsh -q -c "qemu+unix:///system?socket=$LIBVIRT_SOCKET") domain
   alive libvirtd || return 0
   for domain in $("${virsh[@]}" list --all --name 2>/dev/null | grep -E '^(src|dst)-[0-9a-f]{8}$'); do
-    "${virsh[@]}" destroy "$domain" >/dev/null 2>&1 || true
     "${virsh[@]}" undefine "$domain" --nvram --snapshots-metadata >/dev/null 2>&1 || true
   done
 }
