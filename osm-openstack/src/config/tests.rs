@@ -179,13 +179,16 @@ fn variables_describe_a_cloud() {
 
 #[test]
 fn secure_yaml_is_merged_deeply_and_wins() {
-    let clouds = "clouds:\n  src:\n    region_name: r\n    auth:\n      auth_url: http://h/v3\n      username: u\n      password: old\n";
-    let world = World::new()
-        .file("cwd/clouds.yaml", clouds)
-        .file("home/.config/openstack/secure.yaml", "clouds:\n  src:\n    auth:\n      password: new\n");
+    let clouds = "clouds:\n  dst:\n    auth: {auth_url: 'http://d', username: u, password: p}\n  src:\n    region_name: r\n    auth:\n      auth_url: http://h/v3\n      username: u\n      password: old\n";
+    let world = World::new().file("cwd/clouds.yaml", clouds).file(
+        "home/.config/openstack/secure.yaml",
+        "clouds:\n  src:\n    auth:\n      password: new\n  dst:\n    auth:\n",
+    );
     let config = world.load(Some("src")).unwrap();
     let Credentials::Password { password, .. } = config.credentials() else { panic!("{config:?}") };
     assert_eq!((password.expose_secret(), config.region(), host(&config)), ("new", Some("r"), "h"));
+    // An empty `auth:` takes nothing away.
+    assert_eq!(host(&world.load(Some("dst")).unwrap()), "d");
 }
 
 #[test]

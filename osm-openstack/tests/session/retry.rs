@@ -234,3 +234,15 @@ async fn a_download_comes_in_pieces_and_its_failure_out_of_it() {
     let error = download.try_collect::<Vec<Bytes>>().await.unwrap_err();
     assert_eq!((error.kind(), error.retry()), (ErrorKind::ServerFault, Retry::Safe));
 }
+
+#[tokio::test]
+async fn a_redirect_does_not_take_the_token_elsewhere() {
+    let server = MockServer::start().await;
+    let elsewhere = MockServer::start().await;
+    let network = network(&server).await;
+    failing(&server, 1, ResponseTemplate::new(302).insert_header("Location", elsewhere.uri())).await;
+    let error = network.request("get thing", Method::GET, "things").send().await.unwrap_err();
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::BadResponse, Retry::Never));
+    assert!(error.to_string().contains(&format!("redirects to {}", elsewhere.uri())), "{error}");
+    assert!(elsewhere.received_requests().await.unwrap().is_empty());
+}
