@@ -82,3 +82,109 @@ async fn open_source(device: &Path) -> Result<Arc<dyn BlockSource>> {
 fn named(error: Error, device: &Path) -> Error {
     error.with_object(device.display().to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::os::unix::fs::FileExt as _;
+
+    use tokio::net::UnixStream;
+
+    use super::*;
+
+    const SIZE: u64 = 8 << 20;
+
+    struct Disks {
+        dir: tempfile::TempDir,
+    }
+
+    impl Disks {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let source = File::create(dir.path().join("source")).unwrap();
+            source.set_len(SIZE).unwrap();
+            source.write_all_at(&[0xa5; 70_000], 1 << 20).unwrap();
+            source.write_all_at(b"the end", SIZE - 7).unwrap();
+            Self { dir }
+        }
+        fn path(&self, name: &str) -> PathBuf {
+            self.dir.path().join(name)
+        }
+        fn target(&self, size: u64, fill: u8) {
+            fs::write(self.path("target"), vec![fill; usize::try_from(size).unwrap()]).unwrap();
+        }
+        /// Both agents over one socket pair.
+        async fn copy(&self, size: u64) -> (Result<()>, Result<()>, Vec<Report>) {
+            let (near, far) = UnixStream::pair().unwrap();
+            let (reporter, inbox) = Reporter::to_channel();
+            let (near_read, near_write) = near.into_split();
+            let (far_read, far_write) = far.into_split();
+            let args = PullArgs { device: self.path("target"), size };
+            let (served, pulled) = tokio::join!(
+                serve(self.path("source"), Box::new(near_read), Box::new(near_write)),
+                pull(args, Box::new(far_read), Box::new(far_write), reporter),
+            );
+            (served, pulled, inbox.into_iter().collect())
+        }
+        async fn root(&self, name: &str, size: u64) -> String {
+            let (reporter, inbox) = Reporter::to_channel();
+            hash(HashArgs { device: self.path(name), size }, reporter).await.unwrap();
+            match inbox.into_iter().last() {
+                Some(Report::Hashed { root, .. }) => root,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_pulled_disk_is_equal_whatever_was_there_before() {
+        let disks = Disks::new();
+        disks.target(SIZE, 0xff);
+        let (served, pulled, reports) = disks.copy(SIZE).await;
+        served.unwrap();
+        pulled.unwrap();
+        assert!(matches!(reports.last(), Some(Report::Pulled { size: SIZE, .. })), "{reports:?}");
+        assert_eq!(fs::read(disks.path("source")).unwrap(), fs::read(disks.path("target")).unwrap());
+        assert_eq!(disks.root("source", SIZE).await, disks.root("target", SIZE).await);
+    }
+
+    #[tokio::test]
+    async fn the_tail_of_a_larger_destination_is_neither_written_nor_hashed() {
+        let disks = Disks::new();
+        disks.target(SIZE + 4096, 0xff);
+        disks.copy(SIZE).await.1.unwrap();
+        let target = fs::read(disks.path("target")).unwrap();
+        assert!(target[usize::try_from(SIZE).unwrap()..].iter().all(|byte| *byte == 0xff));
+        assert_eq!(disks.root("source", SIZE).await, disks.root("target", SIZE).await);
+    }
+
+    #[tokio::test]
+    async fn another_size_than_expected_is_refused_before_a_byte_is_written() {
+        let disks = Disks::new();
+        disks.target(SIZE, 0xff);
+        let (_, pulled, _) = disks.copy(SIZE + 512).await;
+        assert_eq!(pulled.unwrap_err().kind(), ErrorKind::Agent);
+        assert!(fs::read(disks.path("target")).unwrap().iter().all(|byte| *byte == 0xff));
+    }
+
+    #[tokio::test]
+    async fn a_destination_too_small_is_refused() {
+        let disks = Disks::new();
+        disks.target(SIZE - 512, 0xff);
+        let (_, pulled, _) = disks.copy(SIZE).await;
+        assert!(pulled.unwrap_err().to_string().contains("destination has"));
+    }
+
+    #[tokio::test]
+    async fn a_source_that_breaks_off_is_an_error() {
+        let disks = Disks::new();
+        disks.target(SIZE, 0xff);
+        let (near, far) = UnixStream::pair().unwrap();
+        drop(near);
+        let (reporter, inbox) = Reporter::to_channel();
+        let (read, write) = far.into_split();
+        let args = PullArgs { device: disks.path("target"), size: SIZE };
+        assert!(pull(args, Box::new(read), Box::new(write), reporter).await.is_err());
+        assert_eq!(inbox.into_iter().count(), 0, "no result was reported");
+    }
+}

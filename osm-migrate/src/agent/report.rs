@@ -80,6 +80,15 @@ impl Reporter {
     }
 }
 
+#[cfg(test)]
+impl Reporter {
+    /// A reporter whose reports come out of the receiver.
+    pub(super) fn to_channel() -> (Self, mpsc::Receiver<Report>) {
+        let (lines, inbox) = mpsc::channel();
+        (Self { lines, progress: Arc::default() }, inbox)
+    }
+}
+
 impl Progress for Reporter {
     fn advance(&self, advance: Advance) {
         self.progress.copied.store(advance.copied, Ordering::Relaxed);

@@ -24,15 +24,13 @@ use crate::{Error, ErrorKind, Result};
 use self::deploy::Agent;
 use self::leash::Leash;
 
-/// Names the ssh client to run, instead of the one in the search path.
-const SSH_PROGRAM: &str = "OSM_SSH";
-
 /// A conversion host reached over SSH.
 #[derive(Debug)]
 pub struct SshHost {
     spec: SshSpec,
     address: String,
     program: PathBuf,
+    client: PathBuf,
     control: ControlFolder,
     remote: OnceCell<Remote>,
 }
@@ -55,12 +53,20 @@ impl SshHost {
             return Err(Error::new(ErrorKind::Config, format!("`{address}` is no address")));
         }
         let control = ControlFolder::create()?;
-        Ok(Self { spec, address, program: program.into(), control, remote: OnceCell::new() })
+        let (program, client) = (program.into(), PathBuf::from("ssh"));
+        Ok(Self { spec, address, program, client, control, remote: OnceCell::new() })
+    }
+
+    /// The same host, reached with another ssh client than the one in the search path.
+    #[must_use]
+    pub fn with_client(mut self, client: impl Into<PathBuf>) -> Self {
+        self.client = client.into();
+        self
     }
 
     /// ssh with its options, up to the remote command.
     fn ssh(&self, shared: bool) -> Command {
-        let mut command = Command::new(std::env::var_os(SSH_PROGRAM).unwrap_or_else(|| "ssh".into()));
+        let mut command = Command::new(&self.client);
         let mut option = |text: &str| {
             command.args(["-o", text]);
         };
