@@ -1,0 +1,138 @@
+//! The lab: two clouds and the thread that serves them.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+
+use crate::api;
+use crate::cloud::{Cloud, Service};
+use crate::clouds_yaml;
+use crate::options::LabOptions;
+use crate::seed;
+
+/// Two clouds, `src` and `dst`, that answer until the lab is dropped.
+pub struct Lab {
+    src: Cloud,
+    dst: Cloud,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Lab {
+    /// Starts both clouds, with an administrator, a tenant, flavors and an external network in each.
+    ///
+    /// They run on threads of their own, so this may be called with or without an async runtime.
+    ///
+    /// # Errors
+    ///
+    /// When no port can be opened or the folder cannot be written.
+    pub fn start(options: LabOptions) -> io::Result<Self> {
+        let (handle, stop, thread) = start_runtime()?;
+        let open = |name, newer| -> io::Result<Cloud> {
+            let (listeners, addresses) = open_ports()?;
+            let cloud = Cloud::new(name, &options, addresses, newer, handle.clone())?;
+            seed::base(&cloud)?;
+            let _entered = handle.enter();
+            for (service, listener) in Service::ALL.into_iter().zip(listeners) {
+                api::serve(&cloud, service, listener)?;
+            }
+            Ok(cloud)
+        };
+        let src = open("src", false)?;
+        let dst = open("dst", true)?;
+        Ok(Self { src, dst, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// The cloud to migrate from.
+    pub fn src(&self) -> &Cloud {
+        &self.src
+    }
+
+    /// The cloud to migrate to.
+    pub fn dst(&self) -> &Cloud {
+        &self.dst
+    }
+
+    /// A `clouds.yaml` with the entries `src`, `dst` (the tenant), `src-admin` and `dst-admin`.
+    pub fn clouds_yaml(&self) -> String {
+        clouds_yaml::render(&[&self.src, &self.dst])
+    }
+
+    /// Writes [`Lab::clouds_yaml`] to a file.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn write_clouds_yaml(&self, path: &Path) -> io::Result<()> {
+        std::fs::write(path, self.clouds_yaml())
+    }
+
+    /// Fills the tenant of `src` with networks, groups, an image, a keypair and three servers with real bytes on
+    /// their disks, and puts a conversion host into each cloud.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be written.
+    pub fn seed_demo_tenant(&self) -> io::Result<()> {
+        seed::demo(self)
+    }
+
+    /// Fills the tenant of `src` with one network and one server with two volumes of a few MiB, and puts a
+    /// conversion host into each cloud.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be written.
+    pub fn seed_small_tenant(&self) -> io::Result<()> {
+        seed::small(self)
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+type Listeners = [TcpListener; 5];
+
+fn open_ports() -> io::Result<(Listeners, [SocketAddr; 5])> {
+    let open = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    let listeners = [open()?, open()?, open()?, open()?, open()?];
+    let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); 5];
+    for (address, listener) in addresses.iter_mut().zip(&listeners) {
+        *address = listener.local_addr()?;
+    }
+    Ok((listeners, addresses))
+}
+
+/// A runtime on a thread of its own: dropping the lab then works in async code too.
+fn start_runtime() -> io::Result<(Handle, oneshot::Sender<()>, JoinHandle<()>)> {
+    let (stop, stopped) = oneshot::channel::<()>();
+    let (ready, started) = mpsc::channel::<io::Result<Handle>>();
+    let thread = std::thread::Builder::new().name("osm-lab".to_owned()).spawn(move || {
+        let runtime = match Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                let _ = ready.send(Err(error));
+                return;
+            }
+        };
+        let _ = ready.send(Ok(runtime.handle().clone()));
+        let _ = runtime.block_on(stopped);
+        runtime.shutdown_timeout(Duration::from_secs(2));
+    })?;
+    let handle = started.recv().map_err(io::Error::other)??;
+    Ok((handle, stop, thread))
+}

@@ -1,0 +1,19 @@
+//! What is in the clouds before anybody asks them for anything.
+
+mod base;
+mod demo;
+mod parts;
+mod small;
+
+use std::io;
+
+pub(crate) use base::base;
+pub(crate) use demo::demo;
+pub(crate) use small::small;
+
+use crate::api::Refusal;
+
+/// A seed that the services refuse is a bug of the seed; the caller sees it as an error.
+fn refused(refusal: Refusal) -> io::Error {
+    io::Error::other(format!("the lab refuses its own seed: {}", refusal.message()))
+}
