@@ -40,6 +40,8 @@ cat > /dev/null"#
         );
         let mut command = host.script(true, &script);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        // Not to be killed: it ends by itself when its input does, having removed the file.
+        command.kill_on_drop(false);
         let failed = |message: &str| host.error(message);
         let mut ssh = command.spawn().map_err(|error| failed("ssh cannot be started").with_source(error))?;
         let alive = ssh.stdin.take().ok_or_else(|| failed("ssh has no standard input"))?;
