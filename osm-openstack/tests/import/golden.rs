@@ -92,7 +92,8 @@ async fn an_exporter_finds_what_was_imported() {
     for kind in [osm_model::Kind::Network, osm_model::Kind::Subnet, osm_model::Kind::SecurityGroupRule] {
         let exported = osm_openstack::export::export(&cloud.session, kind, &all).await.unwrap();
         // The default group keeps the rules it had, described as it pleases Neutron.
-        let wanted = |resource: &&Resource| resource.kind() == Some(kind) && resource.filter_name() != Some("default");
+        let wanted =
+            |resource: &&Resource| resource.kind() == Some(kind) && resource.filter_name() != Some("default");
         for resource in resources().iter().filter(wanted) {
             assert!(exported.iter().any(|other| other.same_params(resource)), "{:?}", resource.name());
         }

@@ -60,8 +60,9 @@ async fn properties_are_text_and_a_second_import_writes_nothing() {
     assert_eq!(imported(&cloud, &image, &options).await.outcome, Outcome::Unchanged);
     assert_eq!(cloud.writes().await.len(), writes);
     // And what was imported is exported as the same.
-    let exported =
-        osm_openstack::export::export(&cloud.session, Kind::Image, &osm_model::NameFilter::all()).await.unwrap();
+    let exported = osm_openstack::export::export(&cloud.session, Kind::Image, &osm_model::NameFilter::all())
+        .await
+        .unwrap();
     assert!(exported[0].same_params(&Resource::Image(image)));
 }
 
@@ -132,7 +133,10 @@ async fn metadata_is_updated_data_is_compared_and_the_clouds_own_properties_stay
     image.params.properties.insert("a/b~c".to_owned(), json!("new"));
     assert_eq!(imported(&cloud, &image, &options).await.outcome, Outcome::Updated);
     let made = fake.named("images", "a/b");
-    assert_eq!((&made["min_disk"], &made["a/b~c"], &made["stamp"]), (&json!(7), &json!("new"), &json!("the cloud's")));
+    assert_eq!(
+        (&made["min_disk"], &made["a/b~c"], &made["stamp"]),
+        (&json!(7), &json!("new"), &json!("the cloud's"))
+    );
     let patch: Value = serde_json::from_str(
         cloud.writes().await.last().unwrap().strip_prefix(&format!("PATCH /image/v2/images/{id} ")).unwrap(),
     )

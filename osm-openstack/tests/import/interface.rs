@@ -14,7 +14,10 @@ fn world() -> Fake {
     let fake = Fake::default();
     fake.put("routers", json!({"name": "r"}));
     let net = fake.put("networks", json!({"name": "n"}));
-    fake.put("subnets", json!({"name": "four", "network_id": net, "cidr": "10.0.0.0/24", "gateway_ip": "10.0.0.1"}));
+    fake.put(
+        "subnets",
+        json!({"name": "four", "network_id": net, "cidr": "10.0.0.0/24", "gateway_ip": "10.0.0.1"}),
+    );
     fake.put(
         "subnets",
         json!({"name": "six", "network_id": net, "cidr": "fd00::/64", "gateway_ip": "fd00::", "ipv6_address_mode": "slaac"}),
@@ -56,7 +59,10 @@ async fn each_kind_of_interface_is_made_once() {
         // An address besides.
         (&[("four", "10.0.0.77")], &["10.0.0.77"]),
         // One that Neutron chooses: it cannot be the source's.
-        (&[("four", "10.0.0.2"), ("six", "fd00::f816:3eff:fec6:1")], &["10.0.0.2", "fd00:10:1:0:f816:3eff:fe00:1"]),
+        (
+            &[("four", "10.0.0.2"), ("six", "fd00::f816:3eff:fec6:1")],
+            &["10.0.0.2", "fd00:10:1:0:f816:3eff:fe00:1"],
+        ),
     ];
     for (addresses, expected) in cases {
         let fake = world();
@@ -122,14 +128,16 @@ async fn an_interface_with_other_addresses_gets_only_its_addresses_changed() {
     let body = json!({"port": {"fixed_ips": [
         {"ip_address": "10.0.0.1", "subnet_id": four}, {"ip_address": "10.0.0.2", "subnet_id": four}]}});
     let write = cloud.writes().await.remove(0);
-    let sent: serde_json::Value = serde_json::from_str(write.rsplit_once(&format!("{port} ")).unwrap().1).unwrap();
+    let sent: serde_json::Value =
+        serde_json::from_str(write.rsplit_once(&format!("{port} ")).unwrap().1).unwrap();
     assert_eq!(sent, body);
 }
 
 #[tokio::test]
 async fn an_address_of_somebody_else_is_a_conflict() {
     let fake = world();
-    let (net, four) = (fake.named("networks", "n")["id"].clone(), fake.named("subnets", "four")["id"].clone());
+    let (net, four) =
+        (fake.named("networks", "n")["id"].clone(), fake.named("subnets", "four")["id"].clone());
     let port = fake.put(
         "ports",
         json!({"network_id": net, "device_id": "vm", "device_owner": "compute:nova",
@@ -138,6 +146,9 @@ async fn an_address_of_somebody_else_is_a_conflict() {
     let cloud = Cloud::answering(fake).await;
     let (kind, message) = refused(&cloud, &interface(&[("four", "10.0.0.1")])).await;
     assert_eq!(kind, ErrorKind::Conflict);
-    assert!(message.contains(&port) && message.contains("compute:nova") && message.contains("router `r`"), "{message}");
+    assert!(
+        message.contains(&port) && message.contains("compute:nova") && message.contains("router `r`"),
+        "{message}"
+    );
     assert!(cloud.writes().await.is_empty());
 }

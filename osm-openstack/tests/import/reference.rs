@@ -17,10 +17,13 @@ async fn nothing_and_several_are_errors_that_name_place_and_fix() {
     let cloud = Cloud::answering(fake).await;
     let (kind, message) = refused(&cloud, &subnet("s", "absent", "10.0.0.0/24", |_| {})).await;
     assert_eq!(kind, ErrorKind::NotFound);
-    for part in ["subnet `s`", "params.network_ref", "network `absent`", "own project", "cloud `dst`", "has none"] {
+    for part in
+        ["subnet `s`", "params.network_ref", "network `absent`", "own project", "cloud `dst`", "has none"]
+    {
         assert!(message.contains(part), "`{part}` is not in: {message}");
     }
-    let anybodys = subnet("s", "", "10.0.0.0/24", |params| params.network_ref = Some(Reference::named("shared")));
+    let anybodys =
+        subnet("s", "", "10.0.0.0/24", |params| params.network_ref = Some(Reference::named("shared")));
     let (kind, message) = refused(&cloud, &anybodys).await;
     assert_eq!(kind, ErrorKind::Conflict);
     for part in ["subnet `s`", "params.network_ref", "`shared`", "has 2", "project_name"] {
@@ -50,7 +53,8 @@ async fn an_unknown_project_or_domain_is_named() {
 #[tokio::test]
 async fn the_domain_narrows_and_a_forbidden_owner_does_not_hinder() {
     let fake = Fake::default();
-    let (here, there) = (fake.put("domains", json!({"name": "Here"})), fake.put("domains", json!({"name": "There"})));
+    let (here, there) =
+        (fake.put("domains", json!({"name": "Here"})), fake.put("domains", json!({"name": "There"})));
     let project = fake.put("projects", json!({"name": "p", "domain_id": here}));
     let other = fake.put("projects", json!({"name": "p", "domain_id": there}));
     let net = fake.put("networks", json!({"name": "n", "project_id": project}));

@@ -15,7 +15,12 @@ pub(crate) fn network(name: &str, change: impl FnOnce(&mut osm_model::NetworkPar
     Resource::Network(network)
 }
 
-pub(crate) fn subnet(name: &str, of: &str, cidr: &str, change: impl FnOnce(&mut osm_model::SubnetParams)) -> Resource {
+pub(crate) fn subnet(
+    name: &str,
+    of: &str,
+    cidr: &str,
+    change: impl FnOnce(&mut osm_model::SubnetParams),
+) -> Resource {
     let mut subnet = osm_model::Subnet::default();
     subnet.params.name = Some(name.to_owned());
     subnet.params.cidr = Some(cidr.to_owned());
@@ -43,7 +48,10 @@ fn assert_names(message: &str, parts: &[&str]) {
 #[tokio::test]
 async fn only_what_differs_is_sent() {
     let fake = Fake::default();
-    let id = fake.put("networks", json!({"name": "a", "mtu": 1450, "description": "old", "tags": ["x"], "shared": false}));
+    let id = fake.put(
+        "networks",
+        json!({"name": "a", "mtu": 1450, "description": "old", "tags": ["x"], "shared": false}),
+    );
     let cloud = Cloud::answering(fake.clone()).await;
     let wanted = network("a", |params| {
         params.description = Some("new".to_owned());
@@ -122,7 +130,9 @@ async fn no_gateway_is_said_so() {
     fake.put("networks", json!({"name": "a"}));
     let cloud = Cloud::answering(fake.clone()).await;
     imported(&cloud, &subnet("s", "a", "10.0.0.0/24", |_| {})).await;
-    let body: Value = serde_json::from_str(cloud.writes().await[0].split_once(' ').unwrap().1.split_once(' ').unwrap().1).unwrap();
+    let body: Value =
+        serde_json::from_str(cloud.writes().await[0].split_once(' ').unwrap().1.split_once(' ').unwrap().1)
+            .unwrap();
     assert_eq!(body["subnet"].get("gateway_ip"), Some(&Value::Null));
 }
 

@@ -18,16 +18,21 @@ impl World {
         let parts: Vec<&str> = path.split('/').collect();
         match (method, parts.as_slice()) {
             ("GET", ["images"]) => {
-                let hidden = request.url.query_pairs().any(|(key, value)| key == "os_hidden" && value == "true");
+                let hidden =
+                    request.url.query_pairs().any(|(key, value)| key == "os_hidden" && value == "true");
                 let mut images = filtered(self.list("images"), request);
                 images.retain(|image| (image["os_hidden"] == true) == hidden);
                 (200, json!({"images": images}))
             }
-            ("GET", ["images", id]) => self.get("images", id).map_or_else(not_found, |image| (200, image.clone())),
+            ("GET", ["images", id]) => {
+                self.get("images", id).map_or_else(not_found, |image| (200, image.clone()))
+            }
             ("POST", ["images"]) => self.create_image(body_of(request)),
             ("PUT", ["images", id, "file"]) => self.fill(id, &request.body),
             ("PATCH", ["images", id]) => self.patch(id, &body_of(request)),
-            ("DELETE", ["images", id]) if self.get("images", id).is_some_and(|image| image["protected"] == true) => {
+            ("DELETE", ["images", id])
+                if self.get("images", id).is_some_and(|image| image["protected"] == true) =>
+            {
                 (403, json!({"message": "protected"}))
             }
             ("DELETE", ["images", id]) if self.remove("images", id) => (204, Value::Null),
@@ -75,7 +80,9 @@ impl World {
             let key = change["path"].as_str().unwrap()[1..].replace("~1", "/").replace("~0", "~");
             let there = image.get(&key).is_some();
             match change["op"].as_str().unwrap() {
-                "replace" if !there => return (409, json!({"message": format!("no property {key} to replace")})),
+                "replace" if !there => {
+                    return (409, json!({"message": format!("no property {key} to replace")}));
+                }
                 "remove" => drop(image.as_object_mut().unwrap().remove(&key)),
                 _ => image[key] = change["value"].clone(),
             }

@@ -58,7 +58,8 @@ impl Fake {
 
     /// The only object of a collection that has this name.
     pub(crate) fn named(&self, collection: &str, name: &str) -> Value {
-        let found: Vec<Value> = self.all(collection).into_iter().filter(|object| object["name"] == name).collect();
+        let found: Vec<Value> =
+            self.all(collection).into_iter().filter(|object| object["name"] == name).collect();
         assert_eq!(found.len(), 1, "{collection} named {name}: {found:?}");
         found[0].clone()
     }
@@ -136,7 +137,9 @@ impl Respond for Fake {
             return versions;
         }
         let mut world = self.world();
-        let hit = |fault: &Fault| request.method.as_str() == fault.method && request.url.path().ends_with(fault.path);
+        let hit = |fault: &Fault| {
+            request.method.as_str() == fault.method && request.url.path().ends_with(fault.path)
+        };
         let fault = world.faults.iter().position(hit).map(|at| world.faults.remove(at));
         if let Some(fault) = &fault
             && !fault.done

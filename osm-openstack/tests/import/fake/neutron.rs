@@ -71,7 +71,9 @@ impl World {
 
     fn update(&mut self, collection: &str, id: &str, body: &Value) -> Answer {
         let fixed: &[&str] = match collection {
-            "ports" | "subnets" => &["network_id", "cidr", "ip_version", "ipv6_address_mode", "id", "project_id"],
+            "ports" | "subnets" => {
+                &["network_id", "cidr", "ip_version", "ipv6_address_mode", "id", "project_id"]
+            }
             _ => &["availability_zone_hints", "id", "project_id", "status", "revision_number"],
         };
         let changes = body.as_object().unwrap();
@@ -94,7 +96,9 @@ impl World {
             let subnet = self.get("subnets", fixed["subnet_id"].as_str().unwrap()).unwrap();
             let automatic = subnet["ipv6_address_mode"] == "slaac";
             match (automatic, fixed["ip_address"].as_str()) {
-                (true, Some(_)) => return Err(refusal(400, "AllocationOnAutoAddressSubnet", "cannot be assigned")),
+                (true, Some(_)) => {
+                    return Err(refusal(400, "AllocationOnAutoAddressSubnet", "cannot be assigned"));
+                }
                 (true, None) => fixed["ip_address"] = json!("fd00:10:1:0:f816:3eff:fe00:1"),
                 _ => {}
             }
@@ -121,8 +125,10 @@ impl World {
         match self.list("security-group-rules").iter().find(same) {
             None => Ok(()),
             Some(other) => {
-                let message =
-                    format!("Security group rule already exists. Rule id is {}.", other["id"].as_str().unwrap());
+                let message = format!(
+                    "Security group rule already exists. Rule id is {}.",
+                    other["id"].as_str().unwrap()
+                );
                 Err(refusal(409, "SecurityGroupRuleExists", &message))
             }
         }
@@ -168,7 +174,7 @@ fn defaults(collection: &str) -> Value {
         "ports" => json!({"device_id": "", "device_owner": "", "fixed_ips": [], "name": ""}),
         "security-groups" => json!({"description": "", "tags": []}),
         _ => json!({"protocol": null, "port_range_min": null, "port_range_max": null,
-            "remote_ip_prefix": null, "remote_group_id": null, "description": ""}),
+            "remote_ip_prefix": null, "remote_group_id": null, "description": null}),
     }
 }
 
@@ -187,7 +193,8 @@ fn singular(collection: &str) -> String {
 impl super::Fake {
     /// What each project has before anybody does anything: the default group with its four rules.
     pub(crate) fn with_default_group(self) -> Self {
-        let group = self.put("security-groups", json!({"name": "default", "description": "Default security group"}));
+        let group =
+            self.put("security-groups", json!({"name": "default", "description": "Default security group"}));
         for ethertype in ["IPv4", "IPv6"] {
             let rule = json!({"security_group_id": group, "ethertype": ethertype, "project_id": PROJECT,
                 "protocol": null, "port_range_min": null, "port_range_max": null, "remote_ip_prefix": null});

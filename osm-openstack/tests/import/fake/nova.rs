@@ -19,7 +19,9 @@ impl World {
                 self.add("keypairs", keypair.clone());
                 (201, json!({"keypair": keypair}))
             }
-            ("GET", ["flavors", "detail"]) => (200, json!({"flavors": filtered(self.list("flavors"), request)})),
+            ("GET", ["flavors", "detail"]) => {
+                (200, json!({"flavors": filtered(self.list("flavors"), request)}))
+            }
             ("POST", ["flavors"]) => {
                 let mut flavor = self.stamped(body_of(request)["flavor"].clone());
                 flavor["extra_specs"] = json!({});
