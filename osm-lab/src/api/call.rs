@@ -42,9 +42,14 @@ impl Query {
     }
 }
 
-/// Faults that hit this request and concern what it does, not how it is answered.
+/// What was known of a request before it was routed; nested routes see a shortened URL.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Mishaps(pub(super) Vec<FaultKind>);
+pub(super) struct Asked {
+    pub(super) path: String,
+    pub(super) query: String,
+    /// Faults that concern what the request does, not how it is answered.
+    pub(super) mishaps: Vec<FaultKind>,
+}
 
 /// An authenticated request.
 pub(crate) struct Call {
@@ -145,7 +150,8 @@ where
         let version = Microversion::of(&parts.headers, service, cloud.newer())?;
         let query = AxumQuery::<Vec<(String, String)>>::try_from_uri(&parts.uri);
         let query = query.map(|AxumQuery(pairs)| Query(pairs)).unwrap_or_default();
-        let mishaps = parts.extensions.get::<Mishaps>().cloned().unwrap_or_default().0;
+        let Asked { path, query: raw_query, mishaps } =
+            parts.extensions.get::<Asked>().cloned().unwrap_or_default();
         Ok(Self {
             cloud,
             service,
@@ -153,8 +159,8 @@ where
             version,
             query,
             headers: parts.headers.clone(),
-            path: parts.uri.path().to_owned(),
-            raw_query: parts.uri.query().unwrap_or_default().to_owned(),
+            path,
+            raw_query,
             mishaps,
         })
     }

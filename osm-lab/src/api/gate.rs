@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use crate::api::call::Mishaps;
+use crate::api::call::Asked;
 use crate::api::listener::Wire;
 use crate::api::{Context, Microversion, Refusal};
 use crate::clock::new_id;
@@ -61,7 +61,9 @@ pub(super) async fn pass(
     let mut response = match instead {
         Some(refusal) => refusal.into_response(),
         None => {
-            request.extensions_mut().insert(Mishaps(mishaps));
+            let (path, query) = path.split_once('?').unwrap_or((&path, ""));
+            let (path, query) = (path.to_owned(), query.to_owned());
+            request.extensions_mut().insert(Asked { path, query, mishaps });
             next.run(request).await
         }
     };

@@ -125,8 +125,7 @@ pub(super) async fn create(call: Call, body: Bytes) -> Answer {
         return Err(refuse(400, format!("The requested availability zone {zone} is not available")));
     }
     server.metadata = create.metadata;
-    server.description =
-        create.description.or_else(|| call.at_least(2, 19).then(String::new).filter(|_| false));
+    server.description = create.description;
     server.tags = create.tags.unwrap_or_default();
     server.key_name = create.key_name;
     server.user_data = create.user_data;

@@ -9,16 +9,16 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// A lab with short delays, and the folder it lives in.
-pub struct Stage {
-    pub lab: Lab,
-    pub dir: TempDir,
+pub(crate) struct Stage {
+    pub(crate) lab: Lab,
+    pub(crate) dir: TempDir,
 }
 
-pub fn stage() -> Stage {
+pub(crate) fn stage() -> Stage {
     stage_with(|_| {})
 }
 
-pub fn stage_with(change: impl FnOnce(&mut LabOptions)) -> Stage {
+pub(crate) fn stage_with(change: impl FnOnce(&mut LabOptions)) -> Stage {
     let dir = tempfile::tempdir().unwrap();
     let mut options = LabOptions::new(dir.path().join("lab"));
     options.delay = Duration::from_millis(5);
@@ -26,7 +26,7 @@ pub fn stage_with(change: impl FnOnce(&mut LabOptions)) -> Stage {
     Stage { lab: Lab::start(options).unwrap(), dir }
 }
 
-pub fn http() -> reqwest::Client {
+pub(crate) fn http() -> reqwest::Client {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -43,16 +43,16 @@ pub fn http() -> reqwest::Client {
 
 /// Somebody logged in to one cloud.
 #[derive(Clone)]
-pub struct User {
-    pub cloud: Cloud,
-    pub http: reqwest::Client,
-    pub token: String,
-    pub project: String,
-    pub compute: &'static str,
-    pub volume: &'static str,
+pub(crate) struct User {
+    pub(crate) cloud: Cloud,
+    pub(crate) http: reqwest::Client,
+    pub(crate) token: String,
+    pub(crate) project: String,
+    pub(crate) compute: &'static str,
+    pub(crate) volume: &'static str,
 }
 
-pub fn password(user: &str, password: &str, project: &str) -> Value {
+pub(crate) fn password(user: &str, password: &str, project: &str) -> Value {
     let domain = json!({"name": "Default"});
     json!({"auth": {
         "identity": {
@@ -64,11 +64,11 @@ pub fn password(user: &str, password: &str, project: &str) -> Value {
 }
 
 impl User {
-    pub async fn tenant(cloud: &Cloud) -> Self {
+    pub(crate) async fn tenant(cloud: &Cloud) -> Self {
         Self::login(cloud, cloud.tenant()).await
     }
 
-    pub async fn admin(cloud: &Cloud) -> Self {
+    pub(crate) async fn admin(cloud: &Cloud) -> Self {
         Self::login(cloud, cloud.admin()).await
     }
 
@@ -81,7 +81,7 @@ impl User {
         Self { cloud: cloud.clone(), http, token, project: who.project_id, compute: "2.93", volume: "3.70" }
     }
 
-    pub fn root(&self, service: Service) -> String {
+    pub(crate) fn root(&self, service: Service) -> String {
         let root = self.cloud.url(service);
         match service {
             Service::Keystone => format!("{root}/v3"),
@@ -92,7 +92,7 @@ impl User {
         }
     }
 
-    pub fn request(&self, service: Service, method: Method, path: &str) -> reqwest::RequestBuilder {
+    pub(crate) fn request(&self, service: Service, method: Method, path: &str) -> reqwest::RequestBuilder {
         let request = self
             .http
             .request(method, format!("{}/{path}", self.root(service)))
@@ -104,44 +104,50 @@ impl User {
         }
     }
 
-    pub async fn send(&self, service: Service, method: Method, path: &str, body: &Value) -> Response {
+    pub(crate) async fn send(&self, service: Service, method: Method, path: &str, body: &Value) -> Response {
         let request = self.request(service, method, path);
         let request = if body.is_null() { request } else { request.json(body) };
         request.send().await.unwrap()
     }
 
     /// Status and body; a body that is no JSON comes as a string.
-    pub async fn ask(&self, service: Service, method: Method, path: &str, body: Value) -> (u16, Value) {
+    pub(crate) async fn ask(
+        &self,
+        service: Service,
+        method: Method,
+        path: &str,
+        body: Value,
+    ) -> (u16, Value) {
         let response = self.send(service, method, path, &body).await;
         let status = response.status().as_u16();
         let text = response.text().await.unwrap();
         (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
 
-    pub async fn get(&self, service: Service, path: &str) -> Value {
+    pub(crate) async fn get(&self, service: Service, path: &str) -> Value {
         let (status, body) = self.ask(service, Method::GET, path, Value::Null).await;
         assert!(status < 300, "GET {path}: {status} {body}");
         body
     }
 
-    pub async fn post(&self, service: Service, path: &str, body: Value) -> Value {
+    pub(crate) async fn post(&self, service: Service, path: &str, body: Value) -> Value {
         let (status, answer) = self.ask(service, Method::POST, path, body).await;
         assert!(status < 300, "POST {path}: {status} {answer}");
         answer
     }
 
-    pub async fn put(&self, service: Service, path: &str, body: Value) -> Value {
+    pub(crate) async fn put(&self, service: Service, path: &str, body: Value) -> Value {
         let (status, answer) = self.ask(service, Method::PUT, path, body).await;
         assert!(status < 300, "PUT {path}: {status} {answer}");
         answer
     }
 
-    pub async fn delete(&self, service: Service, path: &str) -> u16 {
+    pub(crate) async fn delete(&self, service: Service, path: &str) -> u16 {
         self.ask(service, Method::DELETE, path, Value::Null).await.0
     }
 
     /// Polls until `done` likes the resource under `key`; the statuses seen on the way come along.
-    pub async fn wait(
+    pub(crate) async fn wait(
         &self,
         service: Service,
         path: &str,
@@ -165,7 +171,7 @@ impl User {
         }
     }
 
-    pub async fn gone(&self, service: Service, path: &str) {
+    pub(crate) async fn gone(&self, service: Service, path: &str) {
         let deadline = Instant::now() + Duration::from_secs(15);
         while self.ask(service, Method::GET, path, Value::Null).await.0 != 404 {
             assert!(Instant::now() < deadline, "{path} stays");
@@ -173,25 +179,25 @@ impl User {
         }
     }
 
-    pub async fn volume(&self, spec: Value) -> String {
+    pub(crate) async fn volume(&self, spec: Value) -> String {
         let made = self.post(Service::Cinder, "volumes", json!({"volume": spec})).await;
         let id = text(&made["volume"]["id"]);
         self.volume_is(&id, "available").await;
         id
     }
 
-    pub async fn volume_is(&self, id: &str, status: &str) -> Vec<String> {
+    pub(crate) async fn volume_is(&self, id: &str, status: &str) -> Vec<String> {
         let path = format!("volumes/{id}");
         self.wait(Service::Cinder, &path, "volume", |volume| volume["status"] == status).await.1
     }
 
-    pub async fn server_is(&self, id: &str, status: &str) -> Value {
+    pub(crate) async fn server_is(&self, id: &str, status: &str) -> Value {
         let path = format!("servers/{id}");
         let good = |server: &Value| server["status"] == status && server["OS-EXT-STS:task_state"].is_null();
         self.wait(Service::Nova, &path, "server", good).await.0
     }
 }
 
-pub fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
 }

@@ -1,13 +1,12 @@
 //! Keystone: who gets in, with what, for how long.
 
-mod http;
-
 use std::time::Duration;
 
-use http::{User, http, password, stage, stage_with};
 use osm_lab::Service::Keystone;
 use reqwest::Method;
 use serde_json::{Value, json};
+
+use super::http::{User, http, password, stage, stage_with, text};
 
 #[tokio::test]
 async fn a_token_names_the_project_and_lists_the_services() {
@@ -101,12 +100,12 @@ async fn an_administrator_makes_projects_and_grants_roles() {
     let roles = admin.get(Keystone, "roles?name=member").await;
     let path = format!(
         "projects/{}/users/{}/roles/{}",
-        http::text(&made["project"]["id"]),
-        http::text(&user["user"]["id"]),
-        http::text(&roles["roles"][0]["id"])
+        text(&made["project"]["id"]),
+        text(&user["user"]["id"]),
+        text(&roles["roles"][0]["id"])
     );
     assert_eq!(admin.ask(Keystone, Method::PUT, &path, Value::Null).await.0, 204);
-    let filter = format!("role_assignments?include_names=True&user.id={}", http::text(&user["user"]["id"]));
+    let filter = format!("role_assignments?include_names=True&user.id={}", text(&user["user"]["id"]));
     let assignments = admin.get(Keystone, &filter).await;
     assert_eq!(assignments["role_assignments"][0]["scope"]["project"]["name"], "new");
     let again = admin.ask(Keystone, Method::POST, "projects", json!({"project": {"name": "new"}})).await;
