@@ -1,17 +1,19 @@
 //! nbdkit, serving a file on a unix socket.
 
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use std::{io, thread};
+use std::thread;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::measure;
 
 /// How long it may take to listen.
 const START: Duration = Duration::from_secs(20);
+
+/// Written by nbdkit when it is ready.
+const READY: &str = "nbdkit.pid";
 
 /// A running nbdkit; stopped when dropped.
 #[derive(Debug)]
@@ -27,13 +29,15 @@ impl Nbdkit {
         let child = Command::new("nbdkit")
             .args(["--foreground", "--readonly", "--unix"])
             .arg(&socket)
+            .arg("--pidfile")
+            .arg(folder.join(READY))
             .arg("file")
             .arg(file)
             .stdin(Stdio::null())
             .spawn()
             .context("cannot start nbdkit (apt-get install nbdkit)")?;
         let mut server = Self { child, socket };
-        server.wait_until_it_listens()?;
+        server.wait_until_it_listens(&folder.join(READY))?;
         Ok(server)
     }
 
@@ -47,16 +51,14 @@ impl Nbdkit {
         measure::cpu_seconds(self.child.id())
     }
 
-    fn wait_until_it_listens(&mut self) -> Result<()> {
+    /// The file of its process id is written once it listens.
+    fn wait_until_it_listens(&mut self, ready: &Path) -> Result<()> {
         let deadline = Instant::now() + START;
-        while let Err(error) = UnixStream::connect(&self.socket) {
+        while !ready.exists() {
             if let Some(status) = self.child.try_wait()? {
                 bail!("nbdkit ended with {status}");
             }
-            let is_early = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused);
-            if !is_early || Instant::now() > deadline {
-                return Err(error).context("nbdkit does not listen");
-            }
+            ensure!(Instant::now() < deadline, "nbdkit does not listen");
             thread::sleep(Duration::from_millis(5));
         }
         Ok(())

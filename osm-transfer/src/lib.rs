@@ -16,6 +16,7 @@ mod error;
 pub mod file;
 pub mod hash;
 pub mod nbd;
+mod runtime;
 mod sys;
 pub mod transfer;
 

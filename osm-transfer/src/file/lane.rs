@@ -1,5 +1,6 @@
 //! Threads that run the blocking requests of one disk, in the order they were asked.
 
+use std::cell::Cell;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -8,6 +9,15 @@ use tokio::sync::oneshot;
 
 use crate::{Error, ErrorKind, Result};
 
+thread_local! {
+    static MAY_BLOCK: Cell<bool> = const { Cell::new(false) };
+}
+
+/// This thread moves data and nothing else: disks may block it.
+pub(crate) fn allow_blocking() {
+    MAY_BLOCK.set(true);
+}
+
 type Job = Box<dyn FnOnce() + Send>;
 
 /// Some threads and their queue. The threads start with the first request and end when the lane is
@@ -15,12 +25,19 @@ type Job = Box<dyn FnOnce() + Send>;
 pub(super) struct Lane {
     name: &'static str,
     threads: usize,
+    /// On a thread that moves data, requests run at once and right there.
+    inline: bool,
     jobs: Mutex<Option<Sender<Job>>>,
 }
 
 impl Lane {
     pub(super) fn new(name: &'static str, threads: usize) -> Self {
-        Self { name, threads, jobs: Mutex::new(None) }
+        Self { name, threads, inline: false, jobs: Mutex::new(None) }
+    }
+
+    /// The same lane, which is left out on a thread that moves data.
+    pub(super) fn or_inline(self) -> Self {
+        Self { inline: true, ..self }
     }
 
     /// Runs `request` on one of the threads. Dropped before its turn, the request never runs;
@@ -29,6 +46,9 @@ impl Lane {
         &self,
         request: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        if self.inline && MAY_BLOCK.get() {
+            return request();
+        }
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move || {
             if !answer.is_closed() {

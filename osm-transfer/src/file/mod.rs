@@ -22,6 +22,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use self::lane::Lane;
+pub(crate) use self::lane::allow_blocking;
 use self::zero::Zeroing;
 use crate::block::{BlockSink, BlockSize, BlockSource, Buffer, ByteRange, Capabilities, Extent, ZeroMode};
 use crate::{Error, ErrorKind, Result};
@@ -100,7 +101,7 @@ impl FileDisk {
         Self {
             opened: Arc::new(opened),
             reads: Lane::new("osm-read", READERS),
-            writes: writable.then(|| Lane::new("osm-write", 1)),
+            writes: writable.then(|| Lane::new("osm-write", 1).or_inline()),
         }
     }
 

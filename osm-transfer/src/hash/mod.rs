@@ -15,7 +15,7 @@ use self::chunk::{Chunks, Hashed};
 pub use self::digest::Digest;
 use crate::block::{self, BlockSource, ByteRange, Extent};
 use crate::transfer::{Advance, Progress};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, runtime};
 
 /// Extents are asked for so many bytes at a time.
 const SURVEYED: u64 = 256 << 20;
@@ -82,6 +82,7 @@ pub async fn hash_disk(
     let chunks = Arc::new(Chunks::new(Arc::clone(source), chunk_size));
     let mut digests = vec![None; count];
     let mut advance = Advance { copied: 0, zeroed: 0, total: size };
+    let runtime = runtime::handle()?;
     let mut running = JoinSet::new();
     let mut known: Vec<Extent> = Vec::new();
     for index in 0..count {
@@ -92,7 +93,7 @@ pub async fn hash_disk(
         }
         let extents = within(&known, chunk);
         let chunks = Arc::clone(&chunks);
-        running.spawn(async move { (index, chunks.hash(chunk, &extents).await) });
+        running.spawn_on(async move { (index, chunks.hash(chunk, &extents).await) }, runtime);
         if running.len() >= options.parallel.max(1) {
             take(running.join_next().await, &mut digests, &mut advance)?;
             progress.advance(advance);

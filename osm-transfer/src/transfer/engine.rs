@@ -6,7 +6,7 @@ use super::engine_rw;
 use super::progress::{Advance, Progress};
 use super::{REQUEST, plan};
 use crate::block::{BlockSink, BlockSource, Capabilities};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, runtime};
 
 /// A transfer, checked and sized.
 pub(super) struct Job {
@@ -41,11 +41,18 @@ impl Engine {
     }
 }
 
-/// Moves everything; nothing is flushed yet.
-pub(super) async fn run(job: &Job) -> Result<Advance> {
-    match Engine::for_pair(&job.source.capabilities(), &job.sink.capabilities()) {
-        Engine::ReadWrite => engine_rw::run(job).await,
-    }
+/// Moves everything, and flushes it.
+pub(super) async fn run(job: &Arc<Job>) -> Result<Advance> {
+    let engine = Engine::for_pair(&job.source.capabilities(), &job.sink.capabilities());
+    let job = Arc::clone(job);
+    runtime::run(async move {
+        let done = match engine {
+            Engine::ReadWrite => engine_rw::run(&job).await?,
+        };
+        job.sink.flush().await?;
+        Ok(done)
+    })
+    .await
 }
 
 impl Job {

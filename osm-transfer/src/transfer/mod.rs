@@ -63,7 +63,7 @@ pub struct Report {
 
 /// A source, a sink, and how to move one to the other.
 pub struct Transfer {
-    job: Job,
+    job: Arc<Job>,
     verify_with: Option<Arc<dyn BlockSource>>,
     cancel: CancelFlag,
 }
@@ -101,7 +101,6 @@ impl Transfer {
         let work = async {
             let started = Instant::now();
             let done = engine::run(&job).await?;
-            job.sink.flush().await?;
             let digest = match &verify_with {
                 Some(copy) => Some(verify::read_back(&job.source, copy, job.size).await?),
                 None => None,
@@ -209,7 +208,7 @@ impl Builder {
         };
         let job = Job::new(source, sink, self.request, self.in_flight.unwrap_or(IN_FLIGHT))?;
         let job = Job { progress: self.progress.unwrap_or_else(|| Arc::new(())), ..job };
-        Ok(Transfer { job, verify_with, cancel: self.cancel })
+        Ok(Transfer { job: Arc::new(job), verify_with, cancel: self.cancel })
     }
 }
 

@@ -28,7 +28,7 @@ use super::transport::{self, Reader, Writer};
 use super::uri::{Address, Uri};
 use super::wire::PeerMisbehaved;
 use super::wire::consts::TransmissionFlags;
-use crate::{Error, ErrorKind, Result, Retry};
+use crate::{Error, ErrorKind, Result, Retry, runtime};
 
 /// How a [`Client`] connects.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +96,12 @@ impl Client {
     /// # Errors
     /// The server cannot be reached, has no such export, or breaks the protocol.
     pub async fn connect(uri: &Uri, options: &ClientOptions) -> Result<Self> {
+        let (uri, options) = (uri.clone(), options.clone());
+        // The sockets belong to the threads that move data.
+        runtime::run(async move { Self::connect_here(&uri, &options).await }).await
+    }
+
+    async fn connect_here(uri: &Uri, options: &ClientOptions) -> Result<Self> {
         let endpoint = uri.to_string();
         let one = || async {
             let entering = async {
