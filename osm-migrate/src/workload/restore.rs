@@ -40,6 +40,15 @@ impl Job<'_> {
     }
 
     async fn give_back(&self, id: &str) -> Result<()> {
+        if let Err(error) = self.src.settled(id).await {
+            // Stuck on its way out, and so still at its server: that is where it belongs.
+            let volume = self.src.volume(id).await?;
+            if !volume.is_attached_to(self.id) || volume.attachments.len() > 1 {
+                return Err(error);
+            }
+            self.warn(format!("volume {id} is stuck in status {}", volume.status)).await;
+            return self.src.untag_volume(id, &[tag::JOB]).await;
+        }
         if !self.src.host_id.is_empty() {
             self.src.detach(&self.src.host_id, id).await?;
         }

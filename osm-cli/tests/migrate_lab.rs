@@ -1,0 +1,229 @@
+//! Whole migrations on the lab, with the real program: what moves, what stays, what a failure leaves.
+#![cfg(feature = "demo")]
+
+#[allow(dead_code, reason = "each test program uses its part")]
+mod stage;
+
+use osm_lab::{Fault, FaultKind, Service};
+use stage::{Stage, lines, success, text};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_moves_once_with_its_bytes() {
+    let stage = Stage::demo();
+    let mut volumes = Vec::new();
+    for name in ["web", "db", "worker"] {
+        volumes.push((name, stage.volumes("src", name).await));
+    }
+    let events = success(&stage.migrate().output().unwrap());
+    let verified = events.iter().filter(|event| event["event"] == "disk_verified").count();
+    assert_eq!(verified, 4, "web-data, db-boot, db-data, worker-boot");
+    for (name, volumes) in &volumes {
+        stage.moved_once(name, volumes).await;
+        stage.equal_disks(name, volumes).await;
+    }
+    // web has two networks and the floating IP; it boots from its image.
+    stage.no_orphans(3, 4, 4, 1);
+    let web = stage.server("dst", "web").await.unwrap();
+    assert!(web.image.is_some());
+    assert_eq!(web.metadata.get("role").map(String::as_str), Some("web"));
+    let fixed: Vec<_> = web.addresses_of_type("fixed").map(|address| address.addr.as_str()).collect();
+    assert_eq!(fixed, ["10.10.1.11", "10.10.2.11"]);
+    assert_eq!(web.addresses_of_type("floating").count(), 1);
+
+    let log = std::fs::read_to_string(stage.data_dir().join("workload_logs/db.log")).unwrap();
+    assert!(log.contains(":INFO: step verify_disks done"), "{log}");
+    let state = std::fs::read_to_string(stage.data_dir().join("workload_logs/db.state")).unwrap();
+    assert_eq!(state, r#"{"/dev/vda":100.0,"/dev/vdb":100.0}"#);
+
+    // Once more: nothing is created, changed or copied.
+    stage.lab.src().clear_requests();
+    stage.lab.dst().clear_requests();
+    let again = success(&stage.migrate().output().unwrap());
+    let summary = again.iter().find(|event| event["event"] == "summary").unwrap();
+    assert_eq!((&summary["unchanged"], &summary["created"]), (&3.into(), &0.into()), "{summary}");
+    for cloud in [stage.lab.src(), stage.lab.dst()] {
+        let changes: Vec<_> = cloud
+            .requests()
+            .into_iter()
+            .filter(|request| request.method != "GET" && request.service != Service::Keystone)
+            .collect();
+        assert!(changes.is_empty(), "{changes:?}");
+    }
+    stage.no_orphans(3, 4, 4, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_booted_server_moves_with_its_boot_disk() {
+    let stage = Stage::demo();
+    stage.edit("web", "boot_disk_copy: false", "boot_disk_copy: true");
+    let volumes = stage.volumes("src", "web").await;
+    success(&stage.migrate().arg("web").output().unwrap());
+    stage.moved_once("web", &volumes).await;
+    let copies = stage.volumes("dst", "web").await;
+    assert_eq!(copies.len(), 2);
+    let id = stage.lab.src().server_id("web").unwrap();
+    assert_eq!(
+        stage::hash(&stage.lab.src().root_disk_file(&id)).await,
+        stage::hash(&stage.lab.dst().volume_file(&copies[0])).await,
+    );
+    let storage = stage.session("dst").await.block_storage().await.unwrap();
+    let boot = storage.volume(&copies[0]).await.unwrap().unwrap();
+    assert_eq!(boot.volume_image_metadata.get("hw_machine_type").map(String::as_str), Some("q35"));
+    assert!(!boot.volume_image_metadata.contains_key("image_id"));
+    stage.no_orphans(1, 2, 2, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ports_made_beforehand_keep_their_mac_and_groups() {
+    let stage = Stage::demo();
+    stage.edit("db", "port_creation_mode: nova", "port_creation_mode: neutron");
+    success(&stage.migrate().arg("db").output().unwrap());
+    let mac = |server: &osm_openstack::compute::Server| {
+        server.addresses_of_type("fixed").next().and_then(|address| address.mac.clone())
+    };
+    let (here, there) = (stage.server("src", "db").await.unwrap(), stage.server("dst", "db").await.unwrap());
+    assert!(mac(&here).is_some());
+    assert_eq!(mac(&here), mac(&there));
+    let groups: Vec<_> = there.security_groups.iter().map(|group| group.name.as_str()).collect();
+    assert_eq!(groups, ["db"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_of_the_same_name_is_left_alone() {
+    let stage = Stage::small();
+    let network = stage.session("dst").await.network().await.unwrap();
+    let networks: Vec<osm_openstack::network::NetworkObject> =
+        network.list(&[("name", "small-net")]).await.unwrap();
+    let compute = stage.session("dst").await.compute().await.unwrap();
+    let flavor = compute.flavors().await.unwrap().into_iter().find(|flavor| flavor.name == "m1.tiny").unwrap();
+    let image = stage.session("dst").await.image().await.unwrap();
+    let image = image.list(&osm_openstack::image::ImageFilter::default()).await.unwrap().remove(0);
+    let wish = osm_openstack::compute::CreateServer {
+        name: "small".into(),
+        flavor_id: flavor.id,
+        image_id: Some(image.id),
+        networks: osm_openstack::compute::Networks::List(vec![
+            osm_openstack::compute::ServerNetwork::Network { id: networks[0].id.clone(), fixed_ip: None },
+        ]),
+        ..Default::default()
+    };
+    let theirs = compute.create_server(&wish).await.unwrap();
+    let events = success(&stage.migrate().output().unwrap());
+    let done = events.iter().find(|event| event["event"] == "workload_done").unwrap();
+    assert_eq!(done["outcome"], "exists");
+    assert_eq!(stage.server("dst", "small").await.unwrap().id, theirs.id);
+    assert_eq!(stage.server("src", "small").await.unwrap().status, "ACTIVE", "it was not even stopped");
+    stage.source_counts();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_missing_is_told_before_anything_is_stopped() {
+    let stage = Stage::demo();
+    stage.edit("db", "key_name: demo-key", "key_name: lost-key");
+    stage.edit("db", "name: m1.small", "name: m1.lost");
+    let output = stage.migrate().arg("db").output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    let failed = failure(&output);
+    assert_eq!(failed["step"], "preflight");
+    let error = failed["error"].as_str().unwrap();
+    assert!(error.contains("lost-key") && error.contains("m1.lost"), "{error}");
+    assert_eq!(stage.server("src", "db").await.unwrap().status, "ACTIVE");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_quota_is_told_before_anything_is_stopped() {
+    let stage = Stage::small();
+    stage.lab.dst().set_quotas(|quotas| quotas.volumes = 1);
+    let output = stage.migrate().output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(failure(&output)["error"].as_str().unwrap().contains("quota"), "{}", text(&output));
+    assert_eq!(stage.server("src", "small").await.unwrap().status, "ACTIVE");
+    stage.no_orphans(0, 0, 0, 0);
+}
+
+/// Whatever fails on the way, the source is as it was, and the next run moves the workload.
+async fn fails_and_recovers(fault: impl FnOnce(&Stage), step: &str) {
+    let stage = Stage::small();
+    let volumes = stage.volumes("src", "small").await;
+    fault(&stage);
+    let output = stage.migrate().output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert_eq!(failure(&output)["step"], step, "{}", text(&output));
+    assert_eq!(stage.server("src", "small").await.unwrap().status, "ACTIVE", "{}", text(&output));
+    assert_eq!(stage.volumes("src", "small").await, volumes, "{}", text(&output));
+    stage.source_counts();
+    stage.free_hosts();
+    assert!(stage.server("dst", "small").await.is_none());
+
+    stage.lab.src().clear_faults();
+    stage.lab.dst().clear_faults();
+    success(&stage.migrate().output().unwrap());
+    stage.moved_once("small", &volumes).await;
+    stage.equal_disks("small", &volumes).await;
+    stage.no_orphans(1, 2, 1, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_goes_to_error_leaves_the_source_as_it_was() {
+    let fault = Fault::new(Service::Nova, FaultKind::ServerError("No valid host was found.".into()));
+    fails_and_recovers(|stage| stage.lab.dst().fault(fault), "create_server").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_volume_that_goes_to_error_leaves_the_source_as_it_was() {
+    let fault = Fault::new(Service::Cinder, FaultKind::VolumeError).method("POST").path("/volumes");
+    fails_and_recovers(|stage| stage.lab.dst().fault(fault), "create_volumes").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_volume_that_does_not_attach_leaves_the_source_as_it_was() {
+    let fault = Fault::new(Service::Nova, FaultKind::AttachFails).path("os-volume_attachments");
+    fails_and_recovers(|stage| stage.lab.src().fault(fault), "attach_source").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn interrupted_it_puts_the_source_back() {
+    let stage = Stage::small();
+    let volumes = stage.volumes("src", "small").await;
+    // The copy cannot begin before the second volume is there, and that takes a minute.
+    let slow = FaultKind::Latency(std::time::Duration::from_secs(60));
+    stage.lab.dst().fault(Fault::new(Service::Cinder, slow).method("POST").path("/volumes").times(9));
+    let mut child = stage.migrate().stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let stdout = std::io::BufReader::new(child.stdout.take().unwrap());
+    let pid = rustix::process::Pid::from_child(&child);
+    let mut sent = false;
+    for line in std::io::BufRead::lines(stdout) {
+        let line = line.unwrap();
+        if !sent && line.contains(r#""step_started""#) && line.contains("create_volumes") {
+            rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+            sent = true;
+        }
+    }
+    assert!(sent);
+    assert!(!child.wait().unwrap().success());
+    assert_eq!(stage.server("src", "small").await.unwrap().status, "ACTIVE");
+    assert_eq!(stage.volumes("src", "small").await, volumes);
+    stage.source_counts();
+    stage.free_hosts();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_volume_that_does_not_detach_leaves_the_source_as_it_was() {
+    let stage = Stage::small();
+    let volumes = stage.volumes("src", "small").await;
+    let stuck = Fault::new(Service::Nova, FaultKind::DetachSticks).method("DELETE");
+    stage.lab.src().fault(stuck.path("os-volume_attachments"));
+    let limit = std::time::Duration::from_secs(2);
+    let summary = stage.migration(limit).await.run(&osm_model::NameFilter::all()).await.unwrap();
+    assert_eq!(summary.failed, 1);
+    assert!(summary.failures[0].error.contains("detach"), "{summary:?}");
+    assert_eq!(stage.server("src", "small").await.unwrap().status, "ACTIVE");
+    assert_eq!(stage.volumes("src", "small").await, volumes);
+    stage.source_counts();
+    stage.free_hosts();
+}
+
+fn failure(output: &std::process::Output) -> serde_json::Value {
+    let failed = lines(output).into_iter().find(|event| event["event"] == "workload_failed");
+    failed.unwrap_or_else(|| panic!("nothing failed: {}", text(output)))
+}

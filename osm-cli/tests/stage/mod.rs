@@ -1,0 +1,218 @@
+//! Two clouds on loopback with a tenant, and what must be true of it after a migration.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use osm_lab::{Cloud, Counts, Lab, LabOptions};
+use osm_migrate::host::LocalHost;
+use osm_migrate::{Cancel, ConversionHost, DataDir, MigrationOptions, NullSink, WorkloadMigration};
+use osm_openstack::compute::Server;
+use osm_openstack::{CloudConfig, ConfigSources, Session};
+use osm_transfer::endpoint::{Endpoint, OpenOptions};
+use osm_transfer::hash::{HashOptions, hash_disk};
+use osm_transfer::transfer::{Advance, Progress};
+use tempfile::TempDir;
+
+/// Everything but conversion hosts.
+const TENANT: &str = "^(?!os_migrate_conv)";
+
+/// A lab with an exported tenant whose networks, keys and images are in the destination.
+pub struct Stage {
+    pub lab: Lab,
+    pub dir: TempDir,
+    src: Counts,
+    dst: Counts,
+}
+
+impl Stage {
+    /// The smallest tenant: one server, booted from a volume, with a data volume.
+    pub fn small() -> Self {
+        Self::start(|lab| lab.seed_small_tenant().unwrap())
+    }
+
+    /// Three servers of each kind.
+    pub fn demo() -> Self {
+        Self::start(|lab| lab.seed_demo_tenant().unwrap())
+    }
+
+    fn start(seed: impl FnOnce(&Lab)) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let lab = Lab::start(LabOptions::new(dir.path().join("lab"))).unwrap();
+        seed(&lab);
+        lab.write_clouds_yaml(&dir.path().join("clouds.yaml")).unwrap();
+        let (src, dst) = (lab.src().counts(), lab.dst().counts());
+        let stage = Self { lab, dir, src, dst };
+        let data = stage.data_dir();
+        let data = data.to_str().unwrap();
+        stage.succeeds(&["export", "--regex", TENANT, "--data-dir", data, "--src", "src"]);
+        stage.succeeds(&["import", "--regex", TENANT, "--data-dir", data, "--dst", "dst"]);
+        Self { dst: stage.lab.dst().counts(), ..stage }
+    }
+
+    pub fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// `osm-cli` with the clouds of this lab.
+    pub fn osm(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_osm-cli"));
+        command.arg("--clouds").arg(self.dir.path().join("clouds.yaml"));
+        command.args(["--output", "json"]).args(words).stdin(Stdio::null());
+        command
+    }
+
+    /// `osm-cli migrate` of the whole tenant.
+    pub fn migrate(&self) -> Command {
+        let host = |cloud: &Cloud| {
+            let name = format!("os_migrate_conv_{}", cloud.name());
+            format!("local:{name},devices={}", cloud.device_dir(&name).display())
+        };
+        let mut command = self.osm(&["migrate", "--src", "src", "--dst", "dst"]);
+        command.arg("--data-dir").arg(self.data_dir());
+        command.args(["--src-host", &host(self.lab.src()), "--dst-host", &host(self.lab.dst())]);
+        command
+    }
+
+    /// The same as a library call, where one thing may take no longer than `limit`.
+    pub async fn migration(&self, limit: Duration) -> WorkloadMigration {
+        let host = |cloud: &Cloud| -> Arc<dyn ConversionHost> {
+            let name = format!("os_migrate_conv_{}", cloud.name());
+            let devices = Some(cloud.device_dir(&name));
+            Arc::new(LocalHost::new(name, devices, env!("CARGO_BIN_EXE_osm-cli")))
+        };
+        let data_dir = DataDir::new(self.data_dir());
+        WorkloadMigration {
+            src: self.session("src").await,
+            dst: self.session("dst").await,
+            src_host: host(self.lab.src()),
+            dst_host: host(self.lab.dst()),
+            state: Arc::new(data_dir.open_state().unwrap()),
+            data_dir,
+            events: Arc::new(NullSink),
+            options: MigrationOptions { timeout: limit, ..MigrationOptions::default() },
+            cancel: Cancel::default(),
+        }
+    }
+
+    /// Replaces text in a workload of `workloads.yml`, as an operator would.
+    pub fn edit(&self, workload: &str, from: &str, to: &str) {
+        let path = self.data_dir().join("workloads.yml");
+        let text = fs::read_to_string(&path).unwrap();
+        let mut entries: Vec<String> = text.split("\n- ").map(str::to_owned).collect();
+        let named = format!("\n    name: {workload}\n");
+        let entry = entries.iter_mut().find(|entry| entry.contains(&named)).expect("the workload is there");
+        assert!(entry.contains(from), "no `{from}` in {entry}");
+        *entry = entry.replace(from, to);
+        fs::write(&path, entries.join("\n- ")).unwrap();
+    }
+
+    pub fn succeeds(&self, words: &[&str]) -> Vec<serde_json::Value> {
+        success(&self.osm(words).output().unwrap())
+    }
+
+    pub async fn session(&self, cloud: &str) -> Session {
+        let sources = ConfigSources::file(self.dir.path().join("clouds.yaml"));
+        let config = CloudConfig::load(Some(cloud), &sources).unwrap();
+        Session::connect(config).await.unwrap()
+    }
+
+    pub async fn server(&self, cloud: &str, name: &str) -> Option<Server> {
+        let session = self.session(cloud).await;
+        session.compute().await.unwrap().server_by_name(name).await.unwrap()
+    }
+
+    /// The volumes of a server by device, root first.
+    pub async fn volumes(&self, cloud: &str, name: &str) -> Vec<String> {
+        let session = self.session(cloud).await;
+        let compute = session.compute().await.unwrap();
+        let server = compute.server_by_name(name).await.unwrap().expect("the server is there");
+        let mut attached = compute.attachments(&server.id).await.unwrap();
+        attached.sort_by(|one, other| one.device.cmp(&other.device));
+        attached.into_iter().map(|attachment| attachment.volume_id).collect()
+    }
+
+    /// The server runs in the destination with equal disks, and the source has everything back.
+    pub async fn moved_once(&self, name: &str, source_volumes: &[String]) {
+        let there = self.server("dst", name).await.expect("the server is in the destination");
+        assert_eq!(there.status, "ACTIVE", "{name}");
+        assert_eq!(there.metadata.get("osm_state").map(String::as_str), Some("complete"), "{name}");
+        let here = self.server("src", name).await.expect("the source server is still there");
+        assert_eq!(here.status, "SHUTOFF", "{name}");
+        assert_eq!(self.volumes("src", name).await, source_volumes, "{name} has its volumes back, in order");
+        for key in ["osm_job", "osm_stopped"] {
+            assert!(!here.metadata.contains_key(key), "{name}: {key} is left on the source");
+        }
+    }
+
+    /// The bytes of each source volume are those of the destination volume in its place.
+    pub async fn equal_disks(&self, name: &str, source_volumes: &[String]) {
+        let copies = self.volumes("dst", name).await;
+        assert_eq!(copies.len(), source_volumes.len(), "{name}");
+        for (source, copy) in source_volumes.iter().zip(&copies) {
+            let one = hash(&self.lab.src().volume_file(source)).await;
+            let other = hash(&self.lab.dst().volume_file(copy)).await;
+            assert_eq!(one, other, "{name}: {source} and {copy}");
+        }
+    }
+
+    /// Nothing is left of the work: `servers` and `volumes` more in the destination, none anywhere else.
+    pub fn no_orphans(&self, servers: usize, volumes: usize, ports: usize, floating_ips: usize) {
+        assert_eq!(self.lab.src().counts(), self.src, "the source has what it had");
+        let grown = Counts {
+            servers: self.dst.servers + servers,
+            volumes: self.dst.volumes + volumes,
+            ports: self.dst.ports + ports,
+            floating_ips: self.dst.floating_ips + floating_ips,
+            ..self.dst
+        };
+        assert_eq!(self.lab.dst().counts(), grown, "the destination has what was moved");
+        self.free_hosts();
+    }
+
+    /// Nothing is attached to a conversion host.
+    pub fn free_hosts(&self) {
+        for cloud in [self.lab.src(), self.lab.dst()] {
+            let folder = cloud.device_dir(&format!("os_migrate_conv_{}", cloud.name()));
+            let left: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            assert!(left.is_empty(), "{left:?} in {}", folder.display());
+        }
+    }
+
+    /// The source is exactly what it was before the migration.
+    pub fn source_counts(&self) {
+        assert_eq!(self.lab.src().counts(), self.src);
+    }
+}
+
+/// The JSON lines of a command that succeeded.
+pub fn success(output: &Output) -> Vec<serde_json::Value> {
+    assert!(output.status.success(), "{}\n{}", output.status, text(output));
+    lines(output)
+}
+
+/// The JSON lines of a command.
+pub fn lines(output: &Output) -> Vec<serde_json::Value> {
+    let text = std::str::from_utf8(&output.stdout).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"))).collect()
+}
+
+/// What a command said, for messages.
+pub fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+struct Nobody;
+
+impl Progress for Nobody {
+    fn advance(&self, _: Advance) {}
+}
+
+/// The root of a disk's hash, in hex.
+pub async fn hash(path: &Path) -> String {
+    let endpoint = Endpoint::File(path.to_owned());
+    let source = endpoint.open_source(&OpenOptions::default()).await.unwrap();
+    hash_disk(&source, &HashOptions::default(), Arc::new(Nobody)).await.unwrap().root.to_string()
+}
