@@ -105,7 +105,7 @@ impl<C: Compress<N>, const N: usize> Blocks<C, N> {
     fn finish(mut self, length: impl Fn(u64) -> Vec<u8>) -> C {
         let length = length(self.length.wrapping_mul(8));
         let mut tail = vec![0x80];
-        while (self.pending.len() + tail.len() + length.len()) % N != 0 {
+        while !(self.pending.len() + tail.len() + length.len()).is_multiple_of(N) {
             tail.push(0);
         }
         tail.extend(length);

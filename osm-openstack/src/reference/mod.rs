@@ -5,6 +5,7 @@
 //! it remembers can grow old: it is made for one export or one import.
 
 mod lookup;
+mod place;
 mod target;
 
 use std::collections::HashMap;
@@ -16,6 +17,7 @@ use tokio::sync::OnceCell;
 use crate::error::{Error, ErrorKind, Result};
 use crate::session::Session;
 
+pub use place::Place;
 pub use target::Target;
 
 /// What a reference points at, as far as references need it.
@@ -29,14 +31,8 @@ pub struct Referent {
     pub owner: Option<String>,
 }
 
-/// Where a reference stands, for messages.
-#[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
-    /// The resource: "subnet `front4`".
-    pub resource: &'a str,
-    /// The member: `params.network_ref`.
-    pub field: &'a str,
-}
+/// What was looked for: a type, a name, an owner.
+type Sought = (Target, String, Option<String>);
 
 /// Resolves references of one cloud, in both directions.
 pub struct Resolver {
@@ -46,7 +42,7 @@ pub struct Resolver {
     /// Whether everything of the project was listed, by type.
     listed: Mutex<HashMap<Target, std::sync::Arc<OnceCell<()>>>>,
     /// What was looked for by name, and the id found.
-    found: Mutex<HashMap<(Target, String, Option<String>), String>>,
+    found: Mutex<HashMap<Sought, String>>,
 }
 
 impl Resolver {
@@ -199,21 +195,38 @@ impl Resolver {
         if let [id] = own.as_slice() {
             return Ok(Some(id.clone()));
         }
-        let key = (target, name.to_owned(), owner.clone());
-        if let Some(id) = self.found.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
-            return Ok(Some(id.clone()));
+        match self.only(target, place, reference, name, owner.as_deref()).await {
+            // An id in the place of a name: somebody wanted to be exact.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                match lookup::by_id(&self.session, target, name).await {
+                    Ok(Some(referent)) => Ok(Some(referent.id)),
+                    _ => Err(error),
+                }
+            }
+            found => found.map(Some),
         }
-        let candidates = lookup::by_name(&self.session, target, name, owner.as_deref()).await?;
+    }
+
+    /// The id of the only thing of a name and owner.
+    async fn only(
+        &self,
+        target: Target,
+        place: Place<'_>,
+        reference: &Reference,
+        name: &str,
+        owner: Option<&str>,
+    ) -> Result<String> {
+        let key = (target, name.to_owned(), owner.map(str::to_owned));
+        if let Some(id) = self.found.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(id.clone());
+        }
+        let candidates = lookup::by_name(&self.session, target, name, owner).await?;
         match candidates.as_slice() {
             [one] => {
                 self.found.lock().unwrap_or_else(PoisonError::into_inner).insert(key, one.id.clone());
-                Ok(Some(one.id.clone()))
+                Ok(one.id.clone())
             }
-            [] => match lookup::by_id(&self.session, target, name).await.unwrap_or(None) {
-                // An id in the place of a name: somebody wanted to be exact.
-                Some(referent) => Ok(Some(referent.id)),
-                None => Err(place.none(target, reference, self.session.cloud_name())),
-            },
+            [] => Err(place.none(target, reference, self.session.cloud_name())),
             several => {
                 let ids: Vec<&str> = several.iter().map(|referent| referent.id.as_str()).collect();
                 Err(place.several(target, reference, self.session.cloud_name(), &ids))
@@ -259,69 +272,9 @@ impl Resolver {
         name: &str,
         domain: Option<&str>,
     ) -> Result<Option<String>> {
-        let key = (target, name.to_owned(), domain.map(str::to_owned));
-        if let Some(id) = self.found.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
-            return Ok(Some(id.clone()));
-        }
-        let candidates = match lookup::by_name(&self.session, target, name, domain).await {
-            Err(error) if error.kind() == ErrorKind::Forbidden => return Ok(None),
-            other => other?,
-        };
-        let reference = Reference::named(name);
-        match candidates.as_slice() {
-            [one] => {
-                self.found.lock().unwrap_or_else(PoisonError::into_inner).insert(key, one.id.clone());
-                Ok(Some(one.id.clone()))
-            }
-            [] => Err(place.none(target, &reference, self.session.cloud_name())),
-            several => {
-                let ids: Vec<&str> = several.iter().map(|referent| referent.id.as_str()).collect();
-                Err(place.several(target, &reference, self.session.cloud_name(), &ids))
-            }
+        match self.only(target, place, &Reference::named(name), name, domain).await {
+            Err(error) if error.kind() == ErrorKind::Forbidden => Ok(None),
+            found => found.map(Some),
         }
     }
-}
-
-impl Place<'_> {
-    fn error(self, kind: ErrorKind, message: String) -> Error {
-        Error::new(kind, format!("{}: {} {message}", self.resource, self.field))
-    }
-
-    fn none(self, target: Target, reference: &Reference, cloud: &str) -> Error {
-        let described = described(target, reference);
-        self.error(
-            ErrorKind::NotFound,
-            format!(
-                "names {described}, but cloud `{cloud}` has none: make it there or correct the reference"
-            ),
-        )
-    }
-
-    fn several(self, target: Target, reference: &Reference, cloud: &str, ids: &[&str]) -> Error {
-        let described = described(target, reference);
-        let fix = if target.is_owned_by_project() && reference.project_name.is_none() {
-            "set project_name and domain_name in the reference, or rename all but one"
-        } else {
-            "rename all but one, or put the id in the place of the name"
-        };
-        let (count, ids) = (ids.len(), ids.join(", "));
-        self.error(
-            ErrorKind::Conflict,
-            format!("names {described}, but cloud `{cloud}` has {count} ({ids}): {fix}"),
-        )
-    }
-}
-
-fn described(target: Target, reference: &Reference) -> String {
-    let part = |word: &str, name: &Option<String>| match name.as_deref() {
-        None => String::new(),
-        Some(AUTH) => format!(" of the own {word}"),
-        Some(name) => format!(" of {word} `{name}`"),
-    };
-    let name = reference.name.as_deref().unwrap_or_default();
-    let owner = match reference.is_auth_project() {
-        true => part("project", &reference.project_name),
-        false => part("project", &reference.project_name) + &part("domain", &reference.domain_name),
-    };
-    format!("{target} `{name}`{owner}")
 }

@@ -50,9 +50,12 @@ fn connected(fake: &Fake) -> Vec<Vec<String>> {
     own.map(ips).collect()
 }
 
+/// Addresses in the file, addresses in the cloud.
+type Case = (&'static [(&'static str, &'static str)], &'static [&'static str]);
+
 #[tokio::test]
 async fn each_kind_of_interface_is_made_once() {
-    let cases: [(&[(&str, &str)], &[&str]); 4] = [
+    let cases: [Case; 4] = [
         // The gateway of a subnet, whatever its addresses come from.
         (&[("four", "10.0.0.1")], &["10.0.0.1"]),
         (&[("six", "fd00:0::")], &["fd00::"]),
