@@ -26,7 +26,8 @@ async fn a_tenant_moves_once_with_its_bytes() {
     let web = stage.server("dst", "web").await.unwrap();
     assert!(web.image.is_some());
     assert_eq!(web.metadata.get("role").map(String::as_str), Some("web"));
-    let fixed: Vec<_> = web.addresses_of_type("fixed").map(|address| address.addr.as_str()).collect();
+    let mut fixed: Vec<_> = web.addresses_of_type("fixed").map(|address| address.addr.as_str()).collect();
+    fixed.sort_unstable();
     assert_eq!(fixed, ["10.10.1.11", "10.10.2.11"]);
     assert_eq!(web.addresses_of_type("floating").count(), 1);
 
@@ -95,7 +96,8 @@ async fn a_server_of_the_same_name_is_left_alone() {
     let networks: Vec<osm_openstack::network::NetworkObject> =
         network.list(&[("name", "small-net")]).await.unwrap();
     let compute = stage.session("dst").await.compute().await.unwrap();
-    let flavor = compute.flavors().await.unwrap().into_iter().find(|flavor| flavor.name == "m1.tiny").unwrap();
+    let flavor =
+        compute.flavors().await.unwrap().into_iter().find(|flavor| flavor.name == "m1.tiny").unwrap();
     let image = stage.session("dst").await.image().await.unwrap();
     let image = image.list(&osm_openstack::image::ImageFilter::default()).await.unwrap().remove(0);
     let wish = osm_openstack::compute::CreateServer {
@@ -165,7 +167,9 @@ async fn fails_and_recovers(fault: impl FnOnce(&Stage), step: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_goes_to_error_leaves_the_source_as_it_was() {
-    let fault = Fault::new(Service::Nova, FaultKind::ServerError("No valid host was found.".into()));
+    let fault = Fault::new(Service::Nova, FaultKind::ServerError("No valid host was found.".into()))
+        .method("POST")
+        .path("/servers");
     fails_and_recovers(|stage| stage.lab.dst().fault(fault), "create_server").await;
 }
 
@@ -177,7 +181,8 @@ async fn a_volume_that_goes_to_error_leaves_the_source_as_it_was() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_volume_that_does_not_attach_leaves_the_source_as_it_was() {
-    let fault = Fault::new(Service::Nova, FaultKind::AttachFails).path("os-volume_attachments");
+    let fault =
+        Fault::new(Service::Nova, FaultKind::AttachFails).method("POST").path("os-volume_attachments");
     fails_and_recovers(|stage| stage.lab.src().fault(fault), "attach_source").await;
 }
 

@@ -58,6 +58,18 @@ impl DataDir {
         self.path.join("workload_logs").join(format!("{}.state", file_name(name)))
     }
 
+    /// Makes the directory when it is not there.
+    ///
+    /// # Errors
+    /// `Config` when it cannot be made, or is no directory.
+    pub fn make(&self) -> Result<()> {
+        fs::DirBuilder::new().recursive(true).mode(0o750).create(&self.path).map_err(|error| {
+            Error::new(ErrorKind::Config, "the data directory cannot be made: name another one")
+                .with_object(self.path.display().to_string())
+                .with_source(error)
+        })
+    }
+
     /// Opens the state store, making it and the directory when they are not there.
     ///
     /// # Errors
@@ -105,15 +117,24 @@ impl DataDir {
     /// Name and text of every `*.yml` file, by name.
     ///
     /// # Errors
-    /// The directory or a file in it cannot be read.
+    /// `Config` when the directory or a file in it cannot be read.
     pub fn texts(&self) -> Result<Vec<(PathBuf, String)>> {
-        let named = |error: io::Error| Error::from(error).with_object(self.path.display().to_string());
+        let unreadable = |message: &str, path: &Path, error: io::Error| {
+            Error::new(ErrorKind::Config, message).with_object(path.display().to_string()).with_source(error)
+        };
+        let of_directory = |error: io::Error| {
+            let message = match error.kind() {
+                io::ErrorKind::NotFound => "there is no such data directory: export something to it first",
+                _ => "the data directory cannot be read",
+            };
+            unreadable(message, &self.path, error)
+        };
         let mut texts = Vec::new();
-        for entry in fs::read_dir(&self.path).map_err(named)? {
-            let path = entry.map_err(named)?.path();
+        for entry in fs::read_dir(&self.path).map_err(of_directory)? {
+            let path = entry.map_err(of_directory)?.path();
             if path.extension().is_some_and(|extension| extension == "yml") && path.is_file() {
                 let text = fs::read_to_string(&path)
-                    .map_err(|error| Error::from(error).with_object(path.display().to_string()))?;
+                    .map_err(|error| unreadable("the resource file cannot be read", &path, error))?;
                 texts.push((path, text));
             }
         }

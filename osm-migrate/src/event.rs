@@ -12,6 +12,8 @@ use crate::{ErrorKind, Step, Summary};
 pub enum Outcome {
     /// It was made.
     Created,
+    /// It was added to its file.
+    Written,
     /// It was there and has been changed.
     Updated,
     /// It was there, as it should be.
@@ -28,6 +30,7 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Created => "created",
+            Self::Written => "written",
             Self::Updated => "updated",
             Self::Unchanged => "unchanged",
             Self::Exists => "exists",
@@ -46,7 +49,7 @@ pub enum Event {
     Exported {
         /// The plural word of its kind: `networks`.
         kind: String,
-        /// Its name.
+        /// Its name, or what tells it apart when it has none; none when the whole kind failed.
         name: Option<String>,
         /// Its id in the source cloud.
         id: Option<String>,
@@ -60,7 +63,7 @@ pub enum Event {
     Imported {
         /// The plural word of its kind: `networks`.
         kind: String,
-        /// Its name.
+        /// Its name, or what tells it apart when it has none; none when the whole kind failed.
         name: Option<String>,
         /// Its id in the destination cloud.
         id: Option<String>,

@@ -4,6 +4,7 @@ use osm_model::{FilterSet, Kind, Resource, ResourceFile, Upsert};
 use osm_openstack::Session;
 use osm_openstack::export::Exporter;
 
+use crate::label::label;
 use crate::{DataDir, Error, ErrorKind, Event, EventSink, Outcome, Result, Summary};
 
 /// Writes the resources of `kinds` that pass the filters to their files.
@@ -56,7 +57,7 @@ async fn export_kind(
         let entry = Entry::of(kind, &resource);
         let blob = export_blob(session, &resource, data_dir).await;
         let outcome = match file.upsert(resource) {
-            Upsert::Appended => Outcome::Created,
+            Upsert::Appended => Outcome::Written,
             Upsert::Replaced => Outcome::Updated,
             Upsert::Unchanged => Outcome::Unchanged,
         };
@@ -101,7 +102,7 @@ struct Entry {
 
 impl Entry {
     fn of(kind: Kind, resource: &Resource) -> Self {
-        Self { kind, name: resource.name().map(str::to_owned), id: resource.id().map(str::to_owned) }
+        Self { kind, name: label(resource), id: resource.id().map(str::to_owned) }
     }
 
     fn event(&self, outcome: Outcome, error: Option<String>) -> Event {

@@ -6,6 +6,7 @@ use osm_model::{FilterSet, Kind, Reference, Resource};
 use osm_openstack::Session;
 use osm_openstack::import::{ImportOptions, Importer};
 
+use crate::label::label;
 use crate::{DataDir, Error, ErrorKind, Event, EventSink, Outcome, Result, Summary};
 
 /// Creates or updates what the files describe, in the order of dependencies.
@@ -70,12 +71,12 @@ fn event(
     outcome: Outcome,
     error: Option<String>,
 ) -> Event {
-    let name = resource.name().map(str::to_owned);
+    let name = label(resource);
     Event::Imported { kind: kind.word().to_owned(), name, id, outcome, error }
 }
 
-fn named(resource: &Resource) -> &str {
-    resource.filter_name().or(resource.id()).unwrap_or("without name")
+fn named(resource: &Resource) -> String {
+    label(resource).unwrap_or_else(|| "without name".to_owned())
 }
 
 fn blocked((kind, name): &(Kind, String)) -> Error {

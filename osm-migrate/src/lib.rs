@@ -18,6 +18,7 @@ mod event;
 mod export;
 pub mod host;
 mod import;
+mod label;
 pub mod state;
 mod status;
 mod step;

@@ -9,6 +9,9 @@ use crate::{Error, ErrorKind, Outcome};
 pub struct Summary {
     /// Items that were made.
     pub created: usize,
+    /// Items that were added to a file.
+    #[serde(default)]
+    pub written: usize,
     /// Items that were changed.
     pub updated: usize,
     /// Items that were as they should be.
@@ -41,6 +44,7 @@ impl Summary {
     pub fn count(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Created => self.created += 1,
+            Outcome::Written => self.written += 1,
             Outcome::Updated => self.updated += 1,
             Outcome::Unchanged => self.unchanged += 1,
             Outcome::Exists | Outcome::Skipped => self.skipped += 1,
@@ -62,6 +66,7 @@ impl Summary {
     /// Adds the counts of another summary.
     pub fn add(&mut self, other: Self) {
         self.created += other.created;
+        self.written += other.written;
         self.updated += other.updated;
         self.unchanged += other.unchanged;
         self.skipped += other.skipped;
@@ -71,7 +76,7 @@ impl Summary {
 
     /// How many items there were.
     pub fn total(&self) -> usize {
-        self.created + self.updated + self.unchanged + self.skipped + self.failed
+        self.created + self.written + self.updated + self.unchanged + self.skipped + self.failed
     }
 
     /// Whether nothing failed.

@@ -176,7 +176,8 @@ impl Stage {
     pub fn free_hosts(&self) {
         for cloud in [self.lab.src(), self.lab.dst()] {
             let folder = cloud.device_dir(&format!("os_migrate_conv_{}", cloud.name()));
-            let left: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            let left: Vec<_> =
+                fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
             assert!(left.is_empty(), "{left:?} in {}", folder.display());
         }
     }
@@ -196,7 +197,9 @@ pub fn success(output: &Output) -> Vec<serde_json::Value> {
 /// The JSON lines of a command.
 pub fn lines(output: &Output) -> Vec<serde_json::Value> {
     let text = std::str::from_utf8(&output.stdout).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"))).collect()
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}")))
+        .collect()
 }
 
 /// What a command said, for messages.

@@ -37,7 +37,6 @@ impl Job<'_> {
         };
         self.step(Step::FloatingIps, self.floating_ips(&server)).await?;
         if self.workload.migration_params.data_copy {
-            self.step(Step::DetachDestination, self.let_go()).await?;
             self.step(Step::RestoreSource, self.restore_source()).await?;
         }
         self.step(Step::Release, self.release(&server)).await?;
