@@ -1,5 +1,7 @@
 //! The lab as a client sees it: over HTTP, and through the files it holds.
 
+#![allow(clippy::unwrap_used, reason = "a test helper that fails fails its test")]
+
 mod faults;
 mod http;
 mod identity;
