@@ -1,5 +1,7 @@
 //! Files and block devices as disks, on a real file system and on tmpfs.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod memory;
 
 use std::fs::{self, File};

@@ -1,5 +1,7 @@
 //! Whatever the layout, the sizes and the alignment: the copy equals its source, or it is an error.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod memory;
 
 use std::pin::pin;
@@ -66,7 +68,7 @@ impl Case {
     fn disks(&self) -> (Source, Sink) {
         let mut source = Source::new(&self.layout);
         source.answers = self.answers;
-        let odd = source.bytes.len() as u64 % u64::from(self.sink_block) != 0;
+        let odd = !(source.bytes.len() as u64).is_multiple_of(u64::from(self.sink_block));
         let size = source.bytes.len() + self.tail;
         let mut sink = if self.fresh { Sink::fresh(size) } else { Sink::dirty(size) };
         source.capabilities = Capabilities { extents: self.extents, ..with_block(self.source_block) };

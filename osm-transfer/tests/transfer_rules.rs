@@ -1,5 +1,7 @@
 //! The rules of a transfer that one example shows.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod memory;
 
 use std::sync::Arc;

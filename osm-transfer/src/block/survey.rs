@@ -96,7 +96,7 @@ mod tests {
                 prop_assert_eq!(extent.range.offset, expected);
                 prop_assert!(!extent.range.is_empty());
                 expected = extent.range.end();
-                prop_assert!(expected % align == 0 || expected == range.end());
+                prop_assert!(expected.is_multiple_of(align) || expected == range.end());
             }
             prop_assert_eq!(expected, range.end());
             // A block is data exactly when some of it is.

@@ -3,8 +3,11 @@
 //! A [`FileDisk`] is opened either to be read or to be written; only one process writes to it at a
 //! time (an exclusive lock, `flock`, and `O_EXCL` on a block device). Requests run on threads of the
 //! disk's own, because a file can always block: several for reads, one for everything that writes,
-//! since the kernel lets only one writer at a time into a file anyway.
+//! since the kernel lets only one writer at a time into a file anyway. What is known not to block is done
+//! right where it is asked for: reads of bytes that are in the page cache, and anything at all on the
+//! threads that move data.
 
+mod cached;
 mod extent;
 mod lane;
 mod open;
@@ -28,7 +31,7 @@ use crate::block::{BlockSink, BlockSize, BlockSource, Buffer, ByteRange, Capabil
 use crate::{Error, ErrorKind, Result};
 
 /// Threads that read one disk.
-const READERS: usize = 2;
+const READERS: usize = 4;
 
 /// A regular file or a block device.
 ///
@@ -49,6 +52,8 @@ struct Opened {
     /// Not a byte of it was ever written: it is one hole.
     untouched: AtomicBool,
     zeroing: Zeroing,
+    /// The file system cannot tell what is cached.
+    uncached: AtomicBool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,8 +158,13 @@ impl BlockSource for FileDisk {
 
     async fn read(&self, offset: u64, mut buffer: Buffer) -> Result<Buffer> {
         let range = ByteRange::new(offset, buffer.len() as u64);
+        self.opened.check(range).map_err(|error| error.with_operation("read"))?;
+        let done = cached::read(&self.opened.file, &self.opened.uncached, &mut buffer, offset);
+        if done == buffer.len() {
+            return Ok(buffer);
+        }
         self.run(&self.reads, "read", range, move |opened| {
-            opened.file.read_exact_at(&mut buffer, offset).map_err(open::io)?;
+            opened.file.read_exact_at(&mut buffer[done..], offset + done as u64).map_err(open::io)?;
             Ok(buffer)
         })
         .await

@@ -32,7 +32,15 @@ pub(super) fn source(path: PathBuf) -> Result<Opened> {
         Ok((file, kind, size))
     });
     let (file, kind, size) = opened.map_err(|error| named(error, &path))?;
-    Ok(Opened { file, path, kind, size, untouched: AtomicBool::new(false), zeroing: Zeroing::default() })
+    Ok(Opened {
+        file,
+        path,
+        kind,
+        size,
+        untouched: AtomicBool::new(false),
+        zeroing: Zeroing::default(),
+        uncached: AtomicBool::new(false),
+    })
 }
 
 pub(super) async fn sink(path: &Path, size: u64, wait: Duration) -> Result<Opened> {
@@ -91,6 +99,7 @@ fn claim(path: PathBuf, size: u64) -> Result<Claim> {
         size: len,
         untouched: AtomicBool::new(untouched),
         zeroing: Zeroing::default(),
+        uncached: AtomicBool::new(false),
     }))
 }
 

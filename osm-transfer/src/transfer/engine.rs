@@ -70,7 +70,7 @@ impl Job {
             return Err(misfit(format!("a disk has blocks of {align} bytes, which is no power of two")));
         }
         // A block that the source has only a part of would need bytes that are not the source's.
-        if size % u64::from(to.block_size.minimum.max(1)) != 0 {
+        if !size.is_multiple_of(u64::from(to.block_size.minimum.max(1))) {
             let block = to.block_size.minimum;
             return Err(misfit(format!("the source has {size} bytes, the target takes blocks of {block}")));
         }
