@@ -76,6 +76,7 @@ fn undisturbed() -> usize {
 #[test]
 fn killed_at_any_change_it_continues() {
     let total = undisturbed();
+    eprintln!("a migration asks for {total} changes");
     assert!(total > 20, "{total} changes: a migration of two disks cannot do with fewer");
     let next = AtomicUsize::new(1);
     std::thread::scope(|scope| {

@@ -169,7 +169,9 @@ async fn fails_and_recovers(fault: impl FnOnce(&Stage), step: &str) {
 async fn a_server_that_goes_to_error_leaves_the_source_as_it_was() {
     let fault = Fault::new(Service::Nova, FaultKind::ServerError("No valid host was found.".into()))
         .method("POST")
-        .path("/servers");
+        .path("/servers")
+        // Attachments have such a path too, and pass.
+        .times(3);
     fails_and_recovers(|stage| stage.lab.dst().fault(fault), "create_server").await;
 }
 
@@ -226,6 +228,67 @@ async fn a_volume_that_does_not_detach_leaves_the_source_as_it_was() {
     assert_eq!(stage.volumes("src", "small").await, volumes);
     stage.source_counts();
     stage.free_hosts();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_somebody_else_holds_is_never_written() {
+    let stage = Stage::small();
+    // The first run leaves its unfinished copies behind.
+    let fault =
+        Fault::new(Service::Nova, FaultKind::AttachFails).method("POST").path("os-volume_attachments");
+    stage.lab.dst().fault(fault);
+    assert!(!stage.migrate().output().unwrap().status.success());
+    let session = stage.session("dst").await;
+    let (storage, compute) = (session.block_storage().await.unwrap(), session.compute().await.unwrap());
+    let copy = storage.volumes(&Default::default()).await.unwrap().remove(0);
+    assert_eq!(copy.metadata.get("osm_state").map(String::as_str), Some("seeding"));
+    let other = other_server(&stage).await;
+    compute.attach_volume(&other, &copy.id).await.unwrap();
+    storage.wait_volume(&copy.id, &["in-use"], std::time::Duration::from_secs(10)).await.unwrap();
+    let before = stage::hash(&stage.lab.dst().volume_file(&copy.id)).await;
+
+    let output = stage.migrate().output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(failure(&output)["error"].as_str().unwrap().contains("attached to another server"));
+    assert_eq!(stage::hash(&stage.lab.dst().volume_file(&copy.id)).await, before);
+    let copy = storage.volume(&copy.id).await.unwrap().unwrap();
+    assert!(copy.is_attached_to(&other), "it was taken away from its holder");
+    assert_eq!(stage.server("src", "small").await.unwrap().status, "ACTIVE");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_ran_in_between_is_copied_anew() {
+    let stage = Stage::small();
+    let volumes = stage.volumes("src", "small").await;
+    let fault = Fault::new(Service::Nova, FaultKind::ServerError("No valid host was found.".into()));
+    stage.lab.dst().fault(fault.method("POST").path("/servers").times(3));
+    assert!(!stage.migrate().output().unwrap().status.success());
+    stage.lab.dst().clear_faults();
+    // The first run verified its copies, failed, and started the source again, which then writes.
+    assert_eq!(stage.server("src", "small").await.unwrap().status, "ACTIVE");
+    let file = std::fs::File::options().write(true).open(stage.lab.src().volume_file(&volumes[1])).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, b"written after the first copy", 4096).unwrap();
+    success(&stage.migrate().output().unwrap());
+    stage.moved_once("small", &volumes).await;
+    stage.equal_disks("small", &volumes).await;
+    stage.no_orphans(1, 2, 1, 0);
+}
+
+/// Some server of the destination's tenant.
+async fn other_server(stage: &Stage) -> String {
+    let session = stage.session("dst").await;
+    let compute = session.compute().await.unwrap();
+    let flavors = compute.flavors().await.unwrap();
+    let images = session.image().await.unwrap().list(&Default::default()).await.unwrap();
+    let wish = osm_openstack::compute::CreateServer {
+        name: "other".into(),
+        flavor_id: flavors.into_iter().find(|flavor| flavor.name == "m1.tiny").unwrap().id,
+        image_id: Some(images[0].id.clone()),
+        ..Default::default()
+    };
+    let id = compute.create_server(&wish).await.unwrap().id;
+    compute.wait_server(&id, "ACTIVE", std::time::Duration::from_secs(10)).await.unwrap();
+    id
 }
 
 fn failure(output: &std::process::Output) -> serde_json::Value {
