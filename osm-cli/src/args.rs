@@ -1,5 +1,6 @@
 //! What can be typed.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -33,6 +34,22 @@ impl Output {
     pub(crate) fn is_json(self) -> bool {
         self == Self::Json
     }
+}
+
+/// Whether the arguments, which could not be understood as a whole, ask for JSON lines.
+pub(crate) fn asks_for_json(arguments: impl Iterator<Item = OsString>) -> bool {
+    let mut said = std::env::var("OSM_OUTPUT").ok();
+    let mut before = OsString::new();
+    for argument in arguments {
+        if before == "--output" {
+            said = argument.to_str().map(str::to_owned);
+        } else if let Some(value) = argument.to_str().and_then(|argument| argument.strip_prefix("--output="))
+        {
+            said = Some(value.to_owned());
+        }
+        before = argument;
+    }
+    said.as_deref() == Some("json")
 }
 
 #[derive(Debug, Subcommand)]
@@ -253,6 +270,14 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_wish_for_json_is_heard_whatever_else_is_wrong() {
+        let asks = |arguments: &[&str]| asks_for_json(arguments.iter().map(OsString::from));
+        assert!(asks(&["osm-cli", "export", "--output", "json"]));
+        assert!(asks(&["osm-cli", "--output=json", "nonsense"]));
+        assert!(!asks(&["osm-cli", "export", "--output", "text", "--src", "json"]));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 0 | done |
 //! | 1 | ended, and some items failed |
-//! | 2 | usage or configuration |
+//! | 2 | usage or configuration: nothing was done |
 //! | 3 | authentication |
 //! | 4 | two disks that should be equal are not |
 //! | 130 | interrupted |
@@ -13,6 +13,8 @@ use std::fmt;
 use std::process::ExitCode;
 
 use serde_json::json;
+
+use crate::output;
 
 /// Everything was done.
 pub(crate) const DONE: u8 = 0;
@@ -39,6 +41,18 @@ impl fmt::Display for UsageError {
 
 impl std::error::Error for UsageError {}
 
+/// The operator interrupted a verb that has nothing to put back.
+#[derive(Debug)]
+pub(crate) struct Interrupted;
+
+impl fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("interrupted")
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
 /// An error of usage, for `?`.
 pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
     UsageError(message.into()).into()
@@ -49,13 +63,29 @@ pub(crate) fn report(error: &anyhow::Error, json: bool) -> ExitCode {
     let code = code_of(error);
     if json {
         let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
-        let line =
-            json!({"event": "error", "message": error.to_string(), "causes": causes, "exit_code": code});
-        println!("{line}");
+        error_line(&error.to_string(), &causes, code);
     } else {
         eprintln!("osm-cli: {error:#}");
     }
     ExitCode::from(code)
+}
+
+/// Prints what is wrong with the arguments, or the help that was asked for.
+pub(crate) fn report_arguments(error: &clap::Error, json: bool) -> ExitCode {
+    if json && error.use_stderr() {
+        let text = error.render().to_string();
+        let message = text.split("\n\nUsage:").next().unwrap_or_default();
+        let message: Vec<&str> = message.trim_start_matches("error: ").split_whitespace().collect();
+        error_line(&message.join(" "), &[], USAGE);
+    } else {
+        // A reader that has gone away needs no help.
+        let _ = error.print();
+    }
+    ExitCode::from(if error.use_stderr() { USAGE } else { DONE })
+}
+
+fn error_line(message: &str, causes: &[String], code: u8) {
+    output::json_line(&json!({"event": "error", "message": message, "causes": causes, "exit_code": code}));
 }
 
 /// The exit code of an error: that of the first cause that has one.
@@ -66,6 +96,9 @@ pub(crate) fn code_of(error: &anyhow::Error) -> u8 {
 fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if cause.is::<UsageError>() {
         return Some(USAGE);
+    }
+    if cause.is::<Interrupted>() {
+        return Some(INTERRUPTED);
     }
     if let Some(error) = cause.downcast_ref::<osm_openstack::Error>() {
         return match error.kind() {
@@ -85,7 +118,7 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if let Some(error) = cause.downcast_ref::<osm_migrate::Error>() {
         return match error.kind() {
             osm_migrate::ErrorKind::Auth => Some(AUTHENTICATION),
-            osm_migrate::ErrorKind::Config => Some(USAGE),
+            osm_migrate::ErrorKind::Config | osm_migrate::ErrorKind::Data => Some(USAGE),
             osm_migrate::ErrorKind::Interrupted => Some(INTERRUPTED),
             osm_migrate::ErrorKind::Mismatch => Some(MISMATCH),
             _ => None,

@@ -15,7 +15,10 @@ use clap::Parser as _;
 use crate::args::Arguments;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return exit::report_arguments(&error, args::asks_for_json(std::env::args_os())),
+    };
     output::start_logging(arguments.verbose);
     let json = arguments.output.is_json();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

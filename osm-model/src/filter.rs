@@ -125,7 +125,7 @@ fn query(item: &Json) -> Result<Query> {
 
 fn compile(pattern: &str) -> Result<Box<Regex>> {
     Regex::new(pattern).map(Box::new).map_err(|source| {
-        let message = format!("`{pattern}` is not a regular expression: {source}");
+        let message = format!("`{pattern}` is not a regular expression");
         Error::new(ErrorKind::Filter, message).with_source(source)
     })
 }

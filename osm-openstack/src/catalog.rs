@@ -66,6 +66,25 @@ impl Catalog {
         })
     }
 
+    /// Looks whether anything is in this region.
+    ///
+    /// # Errors
+    /// `Config` when all that the catalog offers is in others.
+    pub(crate) fn check_region(&self, region: &str, cloud: &str) -> Result<()> {
+        let endpoints = self.services.iter().flat_map(|service| &service.endpoints);
+        let mut regions: Vec<&str> = endpoints.filter_map(CatalogEndpoint::region).collect();
+        if regions.is_empty() || regions.contains(&region) {
+            return Ok(());
+        }
+        regions.sort_unstable();
+        regions.dedup();
+        let regions = regions.join(", ");
+        let message = format!(
+            "cloud `{cloud}` has no region {region}; correct its `region_name`, the catalog has: {regions}"
+        );
+        Err(Error::new(ErrorKind::Config, message))
+    }
+
     fn missing(&self, kind: ServiceKind, interface: Interface, region: Option<&str>) -> Error {
         let of_region = region.map(|region| format!(" in region {region}")).unwrap_or_default();
         let mut offers: Vec<String> = self.services.iter().map(offer).collect();

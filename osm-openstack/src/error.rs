@@ -161,6 +161,13 @@ impl Error {
         self
     }
 
+    /// The same error saying what the operator can do.
+    #[must_use]
+    pub(crate) fn with_advice(mut self, advice: &str) -> Self {
+        self.inner.message = format!("{}; {advice}", self.inner.message);
+        self
+    }
+
     /// The same error with the context of another.
     #[must_use]
     pub(crate) fn with_context(mut self, context: Context) -> Self {

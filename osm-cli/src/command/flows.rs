@@ -12,20 +12,27 @@ use crate::args::{self, Selection};
 use crate::{exit, output};
 
 pub(crate) async fn export(globals: &Globals<'_>, arguments: args::Export) -> Result<ExitCode> {
-    let (kinds, filters) = arguments.selection.resolve()?;
+    let (kinds, filters) = arguments.selection.resolve(&Kind::IN_ORDER)?;
     let session = globals.connect(&arguments.src).await?;
     let data_dir = DataDir::new(arguments.data.data_dir);
+    data_dir.make()?;
     let events = output::event_sink(globals.output);
     let summary = osm_migrate::export(&session, &kinds, &filters, &data_dir, events.as_ref()).await?;
     Ok(closed(&summary, events.as_ref()))
 }
 
 pub(crate) async fn import(globals: &Globals<'_>, arguments: args::Import) -> Result<ExitCode> {
-    let (kinds, filters) = arguments.selection.resolve()?;
-    let data_dir = DataDir::new(arguments.data.data_dir);
-    if !accepted(globals, &data_dir)? {
-        return Ok(ExitCode::from(exit::USAGE));
+    let importable: Vec<Kind> = Kind::IN_ORDER.into_iter().filter(|kind| !has_disks(*kind)).collect();
+    let (kinds, filters) = arguments.selection.resolve(&importable)?;
+    if let Some(kind) = kinds.iter().find(|kind| has_disks(**kind)) {
+        let instead = match kind {
+            Kind::Workload => "use `osm-cli migrate`",
+            _ => "only workloads are moved with their disks, by `osm-cli migrate`",
+        };
+        return Err(exit::usage(format!("{kind} have disks and are not imported: {instead}")));
     }
+    let data_dir = DataDir::new(arguments.data.data_dir);
+    insist_on_valid(globals, &data_dir)?;
     let session = globals.connect(&arguments.dst).await?;
     let events = output::event_sink(globals.output);
     let summary = osm_migrate::import(&session, &kinds, &filters, &data_dir, events.as_ref()).await?;
@@ -34,9 +41,7 @@ pub(crate) async fn import(globals: &Globals<'_>, arguments: args::Import) -> Re
 
 pub(crate) fn validate(globals: &Globals<'_>, arguments: &args::Validate) -> Result<ExitCode> {
     let data_dir = DataDir::new(&arguments.data.data_dir);
-    if !accepted(globals, &data_dir)? {
-        return Ok(ExitCode::from(exit::USAGE));
-    }
+    insist_on_valid(globals, &data_dir)?;
     if globals.is_json() {
         output::json_line(&json!({"event": "valid"}));
     } else {
@@ -45,21 +50,38 @@ pub(crate) fn validate(globals: &Globals<'_>, arguments: &args::Validate) -> Res
     Ok(ExitCode::SUCCESS)
 }
 
+/// Prints each error the files hold; any is an error of usage.
+pub(super) fn insist_on_valid(globals: &Globals<'_>, data_dir: &DataDir) -> Result<()> {
+    let count = print_errors(globals, data_dir)?;
+    if count == 0 {
+        return Ok(());
+    }
+    let errors = if count == 1 { "error" } else { "errors" };
+    Err(exit::usage(format!("{count} {errors} in {}: mend the files first", data_dir.path().display())))
+}
+
 /// Whether the files hold no error; prints each error they hold.
+#[cfg(feature = "demo")]
 pub(super) fn accepted(globals: &Globals<'_>, data_dir: &DataDir) -> Result<bool> {
+    Ok(print_errors(globals, data_dir)? == 0)
+}
+
+/// Prints each error the files hold; how many there are.
+fn print_errors(globals: &Globals<'_>, data_dir: &DataDir) -> Result<usize> {
     let errors = osm_migrate::validate(data_dir)?;
     for error in &errors {
-        let error = format!("{:#}", anyhow::Error::msg(error.to_string()));
         if globals.is_json() {
-            output::json_line(&json!({"event": "invalid", "error": error}));
+            output::json_line(&json!({"event": "invalid", "error": error.to_string()}));
         } else {
             eprintln!("{error}");
         }
     }
-    if !errors.is_empty() && !globals.is_json() {
-        eprintln!("osm-cli: {} errors in {}", errors.len(), data_dir.path().display());
-    }
-    Ok(errors.is_empty())
+    Ok(errors.len())
+}
+
+/// Whether things of this kind move with their disks, and so not by an import.
+fn has_disks(kind: Kind) -> bool {
+    matches!(kind, Kind::Workload | Kind::DetachedVolume)
 }
 
 /// Tells the summary, and gives its exit code.
@@ -69,8 +91,8 @@ pub(super) fn closed(summary: &Summary, events: &dyn osm_migrate::EventSink) -> 
 }
 
 impl Selection {
-    /// The kinds and name filters that were asked for.
-    fn resolve(&self) -> Result<(Vec<Kind>, FilterSet)> {
+    /// The kinds and name filters that were asked for; no kind means `usual`.
+    fn resolve(&self, usual: &[Kind]) -> Result<(Vec<Kind>, FilterSet)> {
         let mut kinds = Vec::new();
         for word in &self.kinds {
             kinds.push(word.parse::<Kind>().map_err(|_| {
@@ -79,7 +101,7 @@ impl Selection {
             })?);
         }
         if kinds.is_empty() {
-            kinds.extend(Kind::IN_ORDER);
+            kinds.extend_from_slice(usual);
         }
         let mut filters = FilterSet::default();
         if !self.names.is_empty() || !self.regexes.is_empty() {

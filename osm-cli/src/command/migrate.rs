@@ -13,9 +13,7 @@ use crate::{args, exit, output};
 
 pub(crate) async fn run(globals: &Globals<'_>, arguments: args::Migrate) -> Result<ExitCode> {
     let data_dir = DataDir::new(&arguments.data.data_dir);
-    if !flows::accepted(globals, &data_dir)? {
-        return Ok(ExitCode::from(exit::USAGE));
-    }
+    flows::insist_on_valid(globals, &data_dir)?;
     let events = output::event_sink(globals.output);
     let summary = migrate(globals, arguments, data_dir, Arc::clone(&events)).await?;
     Ok(flows::closed(&summary, events.as_ref()))

@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use osm_migrate::{ErrorKind, Summary};
 use osm_openstack::{CloudConfig, ConfigSources, Session};
+use tokio::signal;
 
 use crate::args::{Arguments, Command, Tuning};
 use crate::exit;
@@ -26,25 +27,51 @@ pub(crate) struct Globals<'a> {
     pub(crate) clouds: Option<&'a Path>,
 }
 
-/// Does what was asked for.
+/// Does what was asked for, or ends when the operator interrupts.
 ///
 /// # Errors
 /// Whatever kept it from being done; its exit code is [`exit::code_of`].
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
     let Arguments { output, clouds, command, .. } = arguments;
     let globals = Globals { output, clouds: clouds.as_deref() };
+    let ends_by_itself = command.ends_by_itself();
+    let work = Box::pin(dispatch(&globals, command));
+    if ends_by_itself {
+        return work.await;
+    }
+    // What is dropped here has written no half file: resource files are replaced whole, and what
+    // clouds hold is found again.
+    tokio::select! {
+        ended = work => ended,
+        Ok(()) = signal::ctrl_c() => Err(exit::Interrupted.into()),
+    }
+}
+
+async fn dispatch(globals: &Globals<'_>, command: Command) -> Result<ExitCode> {
     match command {
         #[cfg(feature = "demo")]
-        Command::Demo(demo) => demo::run(&globals, demo).await,
-        Command::Export(export) => flows::export(&globals, export).await,
-        Command::Validate(validate) => flows::validate(&globals, &validate),
-        Command::Import(import) => flows::import(&globals, import).await,
-        Command::Migrate(migrate) => migrate::run(&globals, migrate).await,
-        Command::Status(status) => status::run(&globals, status).await,
-        Command::Copy(copy) => copy::run(&globals, copy).await,
-        Command::Verify(verify) => verify::run(&globals, verify).await,
-        Command::Serve(serve) => serve::run(&globals, serve).await,
+        Command::Demo(demo) => demo::run(globals, demo).await,
+        Command::Export(export) => flows::export(globals, export).await,
+        Command::Validate(validate) => flows::validate(globals, &validate),
+        Command::Import(import) => flows::import(globals, import).await,
+        Command::Migrate(migrate) => migrate::run(globals, migrate).await,
+        Command::Status(status) => status::run(globals, status).await,
+        Command::Copy(copy) => copy::run(globals, copy).await,
+        Command::Verify(verify) => verify::run(globals, verify).await,
+        Command::Serve(serve) => serve::run(globals, serve).await,
         Command::Agent(agent) => agent::run(agent).await,
+    }
+}
+
+impl Command {
+    /// Whether the verb itself knows what to do when the operator interrupts.
+    fn ends_by_itself(&self) -> bool {
+        match self {
+            #[cfg(feature = "demo")]
+            Self::Demo(demo) => demo.serve,
+            Self::Migrate(_) | Self::Serve(_) | Self::Agent(_) => true,
+            _ => false,
+        }
     }
 }
 
@@ -82,9 +109,16 @@ fn code_of(summary: &Summary) -> ExitCode {
         exit::INTERRUPTED
     } else if summary.has(ErrorKind::Auth) {
         exit::AUTHENTICATION
+    } else if summary.failed > 0 && summary.failed == summary.total() && all_config(summary) {
+        exit::USAGE
     } else if summary.failed > 0 {
         exit::FAILED
     } else {
         exit::DONE
     })
+}
+
+/// Whether the configuration is the reason of every failure.
+fn all_config(summary: &Summary) -> bool {
+    summary.failures.iter().all(|failure| failure.kind == ErrorKind::Config)
 }

@@ -8,10 +8,14 @@ use osm_migrate::state::JobStatus;
 use serde_json::json;
 
 use super::Globals;
-use crate::{args, output};
+use crate::{args, exit, output};
 
 pub(crate) async fn run(globals: &Globals<'_>, arguments: args::Status) -> Result<ExitCode> {
     let data_dir = DataDir::new(arguments.data.data_dir);
+    if !data_dir.path().is_dir() {
+        let path = data_dir.path().display();
+        return Err(exit::usage(format!("there is no data directory {path}: export something to it first")));
+    }
     let workloads = osm_migrate::status(&data_dir).await?;
     if globals.is_json() {
         for workload in &workloads {

@@ -34,7 +34,7 @@ impl Narrator {
 
     fn mark(&self, outcome: Outcome) -> String {
         let (sign, colour) = match outcome {
-            Outcome::Created => ("+", "32"),
+            Outcome::Created | Outcome::Written => ("+", "32"),
             Outcome::Updated => ("~", "33"),
             Outcome::Unchanged => ("=", "2"),
             Outcome::Failed => ("!", "31"),
@@ -47,10 +47,10 @@ impl Narrator {
         if self.colours { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
-    fn resource(&self, kind: &str, name: Option<&str>, outcome: Outcome, error: Option<&str>) {
-        let name = name.unwrap_or("(no name)");
-        let tail = error.map(|error| format!(": {error}")).unwrap_or_default();
-        self.say(&format!("  {} {kind} {name}: {outcome}{tail}", self.mark(outcome)));
+    /// A line; why something failed is told at the end, where it is not scrolled away.
+    fn resource(&self, kind: &str, name: Option<&str>, outcome: Outcome) {
+        let name = name.map(|name| format!(" {name}")).unwrap_or_default();
+        self.say(&format!("  {} {kind}{name}: {outcome}", self.mark(outcome)));
     }
 
     fn progress(&self, workload: &str, volume: &str, done: u64, total: u64) {
@@ -76,10 +76,25 @@ impl Narrator {
     }
 
     fn close(&self, summary: &Summary) {
-        let Summary { created, updated, unchanged, skipped, failed, .. } = summary;
-        self.say(&format!(
-            "{created} created, {updated} updated, {unchanged} unchanged, {skipped} skipped, {failed} failed"
-        ));
+        let Summary { created, written, updated, unchanged, skipped, failed, .. } = summary;
+        let counts = [
+            (created, "created"),
+            (written, "written"),
+            (updated, "updated"),
+            (unchanged, "unchanged"),
+            (skipped, "skipped"),
+            (failed, "failed"),
+        ];
+        let counts: Vec<String> = counts
+            .into_iter()
+            .filter(|(count, _)| **count > 0)
+            .map(|(count, word)| format!("{count} {word}"))
+            .collect();
+        if counts.is_empty() {
+            self.say("nothing to do: there is nothing that was asked for");
+        } else {
+            self.say(&counts.join(", "));
+        }
         for failure in &summary.failures {
             self.say(&format!("{} {}: {}", self.mark(Outcome::Failed), failure.item, failure.error));
             if let Some(hint) = &failure.hint {
@@ -92,9 +107,8 @@ impl Narrator {
 impl EventSink for Narrator {
     fn emit(&self, event: &Event) {
         match event {
-            Event::Exported { kind, name, outcome, error, .. }
-            | Event::Imported { kind, name, outcome, error, .. } => {
-                self.resource(kind, name.as_deref(), *outcome, error.as_deref());
+            Event::Exported { kind, name, outcome, .. } | Event::Imported { kind, name, outcome, .. } => {
+                self.resource(kind, name.as_deref(), *outcome);
             }
             Event::WorkloadStarted { workload } => self.say(&self.paint(workload, "1")),
             Event::StepDone { workload, step, detail } => {

@@ -79,24 +79,33 @@ impl Keystone {
             }
         };
         let sentence = match status {
-            Some(401) => format!("Keystone refuses the {what} of cloud `{}`", self.cloud),
+            Some(401) => format!("Keystone refuses the {what} of cloud `{}`, correct its `auth`", self.cloud),
             Some(403) => format!("Keystone forbids cloud `{}`'s user what its scope asks for", self.cloud),
             Some(400) => format!("Keystone cannot use the credentials of cloud `{}`", self.cloud),
             Some(404) => {
                 format!("there is no Keystone at the auth_url of cloud `{}`, {}", self.cloud, self.auth_url)
             }
-            _ => return error,
+            _ => return self.unreachable(error),
         };
         let kind = if status == Some(404) { ErrorKind::Config } else { ErrorKind::Auth };
         let context = error.context().clone();
         Error::new(kind, format!("{sentence}: {}", error.message())).with_context(context)
+    }
+
+    /// The same error; when nobody answers, with what to check.
+    fn unreachable(&self, error: Error) -> Error {
+        if error.context().status.is_none() && error.kind() == ErrorKind::ServerFault {
+            return error.with_advice(&format!("check `auth_url` of cloud `{}`", self.cloud));
+        }
+        error
     }
 }
 
 #[async_trait]
 impl Authenticator for Keystone {
     async fn authenticate(&self, http: &HttpClient) -> Result<Token> {
-        let version_3 = self.version_3.get_or_try_init(|| self.find_version_3(http)).await?;
+        let version_3 = self.version_3.get_or_try_init(|| self.find_version_3(http)).await;
+        let version_3 = version_3.map_err(|error| self.unreachable(error))?;
         let mut url = version_3.clone();
         url.set_path(&format!("{}/auth/tokens", version_3.path().trim_end_matches('/')));
         let mut headers = HeaderMap::new();

@@ -29,6 +29,19 @@ fn a_real_catalog_has_all_services() {
 }
 
 #[test]
+fn a_region_that_nothing_is_in_is_refused_with_those_there_are() {
+    assert!(golden().check_region("RegionOne", "src").is_ok());
+    let error = golden().check_region("RegionNine", "src").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    let said = error.to_string();
+    assert!(
+        ["`src`", "RegionNine", "region_name", "RegionOne"].iter().all(|part| said.contains(part)),
+        "{said}"
+    );
+    assert!(Catalog::default().check_region("RegionNine", "src").is_ok(), "an empty catalog says nothing");
+}
+
+#[test]
 fn the_best_type_wins_whatever_the_order() {
     let endpoint = |url: &str| format!(r#"[{{"interface":"public","region_id":"r","url":"{url}"}}]"#);
     let service = |kind: &str, url: &str| format!(r#"{{"type":"{kind}","endpoints":{}}}"#, endpoint(url));

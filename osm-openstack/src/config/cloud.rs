@@ -206,6 +206,11 @@ impl CloudConfig {
         self.service_setting(kind, "endpoint_override").or_else(|| self.service_setting(kind, "endpoint"))
     }
 
+    /// Whether the address of any service is configured rather than taken from the catalog.
+    pub(crate) fn has_endpoint_overrides(&self) -> bool {
+        self.services.keys().any(|key| key.ends_with("_endpoint_override") || key.ends_with("_endpoint"))
+    }
+
     /// Which of the addresses of the service of `kind` is used.
     pub(crate) fn interface_for(&self, kind: ServiceKind) -> Interface {
         self.service_setting(kind, "interface").and_then(Interface::parse).unwrap_or(self.interface)

@@ -43,7 +43,7 @@ impl Session {
     ///
     /// # Errors
     /// `Auth` when the credentials are refused, `Config` when the settings
-    /// cannot work, `ServerFault` when Keystone cannot be reached.
+    /// cannot work or name a region the cloud does not have, `ServerFault` when Keystone cannot be reached.
     pub async fn connect(config: CloudConfig) -> Result<Self> {
         let authenticator = Arc::new(Keystone::new(&config));
         Self::connect_with(config, authenticator).await
@@ -52,10 +52,14 @@ impl Session {
     /// Authenticates by a way of your own.
     ///
     /// # Errors
-    /// What the authenticator fails with; `Config` when the TLS settings cannot work.
+    /// What the authenticator fails with; `Config` when the TLS settings cannot work, or the
+    /// cloud does not have the region.
     pub async fn connect_with(config: CloudConfig, authenticator: Arc<dyn Authenticator>) -> Result<Self> {
         let http = HttpClient::new(&config)?;
         let token = authenticator.authenticate(&http).await?;
+        if let Some(region) = config.region().filter(|_| !config.has_endpoint_overrides()) {
+            token.catalog().check_region(region, config.name())?;
+        }
         let inner = Inner {
             config,
             http,

@@ -100,7 +100,7 @@ async fn a_refused_password_is_an_auth_error_that_says_so() {
     assert_eq!(
         error.to_string(),
         format!(
-            "Keystone refuses the user and password of cloud `src`: The request you have made requires \
+            "Keystone refuses the user and password of cloud `src`, correct its `auth`: The request you have made requires \
              authentication, identity: authenticate, POST {}/v3/auth/tokens, status 401, request id req-k",
             server.uri()
         )
@@ -116,7 +116,8 @@ async fn a_keystone_that_is_not_there_is_named() {
     drop(listener);
     let error = Session::connect(config(&url, "")).await.unwrap_err();
     assert_eq!((error.kind(), error.retry()), (ErrorKind::ServerFault, Retry::Exhausted));
-    assert!(error.to_string().starts_with(&format!("cannot reach {url}: no connection")), "{error}");
+    let said = format!("cannot reach {url}: no connection; check `auth_url` of cloud `src`");
+    assert!(error.to_string().starts_with(&said), "{error}");
 
     let server = MockServer::start().await;
     let error = Session::connect(config(&v3(&server), "")).await.unwrap_err();
