@@ -1,5 +1,6 @@
 //! The handle of one cloud: its state, its files, its faults and what it was asked.
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -268,6 +269,12 @@ impl Cloud {
             // A panic in there is a bug of the lab; the state simply never changes then.
             let _ = tokio::task::spawn_blocking(move || act(&cloud)).await;
         });
+    }
+}
+
+impl fmt::Debug for Cloud {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cloud").field("name", &self.inner.name).field("counts", &self.counts()).finish()
     }
 }
 

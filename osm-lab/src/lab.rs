@@ -17,6 +17,7 @@ use crate::options::LabOptions;
 use crate::seed;
 
 /// Two clouds, `src` and `dst`, that answer until the lab is dropped.
+#[derive(Debug)]
 pub struct Lab {
     src: Cloud,
     dst: Cloud,

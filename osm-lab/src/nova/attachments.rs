@@ -114,9 +114,15 @@ pub(super) async fn attach(call: Call, Path(id): Path<String>, body: Bytes) -> A
     server.disks.push(disk.clone());
     let fails = call.struck(|fault| matches!(fault, FaultKind::AttachFails));
     call.cloud.later(move |cloud| {
-        if let Some(volume) = cloud.world().cinder.volumes.get_mut(&disk.volume_id) {
-            volume.set("attaching");
-        }
+        let mut world = cloud.world();
+        // The server may have been deleted meanwhile, and the volume given back.
+        let Some(volume) =
+            world.cinder.volumes.get_mut(&disk.volume_id).filter(|row| row.status == "reserved")
+        else {
+            return;
+        };
+        volume.set("attaching");
+        drop(world);
         cloud.later(move |cloud| {
             let mut world = cloud.world();
             if fails {
