@@ -17,6 +17,7 @@
 mod buffer;
 mod range;
 mod survey;
+mod zeroes;
 
 use std::fmt;
 use std::os::fd::BorrowedFd;
@@ -28,6 +29,7 @@ use crate::Result;
 pub use self::buffer::{Buffer, BufferPool};
 pub use self::range::{ByteRange, Extent, ExtentKind};
 pub(crate) use self::survey::survey;
+pub(crate) use self::zeroes::{is_zero, zero_runs};
 
 /// Sizes that requests must or should have, in bytes; the three sizes of the NBD protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

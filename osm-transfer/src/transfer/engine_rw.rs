@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use super::engine::Job;
 use super::plan::{self, Piece};
 use super::progress::Advance;
-use crate::block::{BufferPool, ByteRange, Capabilities, ZeroMode};
+use crate::block::{BufferPool, ByteRange, Capabilities, ZeroMode, is_zero};
 use crate::{Error, ErrorKind, Result};
 
 /// What one request did.
@@ -121,10 +121,4 @@ impl Piece {
             Self::Zeroes(_) => 0,
         }
     }
-}
-
-fn is_zero(bytes: &[u8]) -> bool {
-    // Most data differs from zero within its first bytes; the rest is compared block by block, which
-    // the compiler turns into wide instructions.
-    bytes.chunks(64).all(|block| block.iter().fold(0, |all, byte| all | byte) == 0)
 }

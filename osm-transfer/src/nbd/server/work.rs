@@ -127,7 +127,7 @@ fn check_flags(link: &Link, request: &Request) -> Result<()> {
     let mut known = match request.command {
         Command::Write | Command::Trim => CommandFlags::NBD_CMD_FLAG_FUA,
         Command::WriteZeroes => CommandFlags::NBD_CMD_FLAG_FUA | CommandFlags::NBD_CMD_FLAG_NO_HOLE,
-        // Never wrong, and without meaning: our replies to reads are not fragmented.
+        // Asks for one piece: then zeroes travel as bytes.
         Command::Read if link.session.structured => CommandFlags::NBD_CMD_FLAG_DF,
         Command::BlockStatus => CommandFlags::NBD_CMD_FLAG_REQ_ONE,
         _ => CommandFlags::empty(),
