@@ -4,6 +4,7 @@
 //! The real program is killed as soon as the clouds have seen its n-th change, for every n; some of
 //! the clouds' work is then still under way, as it would be.
 #![cfg(feature = "demo")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
 
 #[allow(dead_code, reason = "each test program uses its part")]
 mod stage;

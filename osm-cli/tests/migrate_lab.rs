@@ -1,5 +1,6 @@
 //! Whole migrations on the lab, with the real program: what moves, what stays, what a failure leaves.
 #![cfg(feature = "demo")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
 
 #[allow(dead_code, reason = "each test program uses its part")]
 mod stage;

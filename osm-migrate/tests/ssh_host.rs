@@ -1,5 +1,6 @@
 //! Conversion hosts behind ssh: deployment, quoting, the leash. The ssh client is a stand-in that
 //! runs the remote command here, in another home.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

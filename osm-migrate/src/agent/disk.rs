@@ -121,8 +121,8 @@ mod tests {
             let (far_read, far_write) = far.into_split();
             let args = PullArgs { device: self.path("target"), size };
             let (served, pulled) = tokio::join!(
-                serve(self.path("source"), Box::new(near_read), Box::new(near_write)),
-                pull(args, Box::new(far_read), Box::new(far_write), reporter),
+                Box::pin(serve(self.path("source"), Box::new(near_read), Box::new(near_write))),
+                Box::pin(pull(args, Box::new(far_read), Box::new(far_write), reporter)),
             );
             (served, pulled, inbox.into_iter().collect())
         }
