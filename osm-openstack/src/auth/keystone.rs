@@ -63,8 +63,8 @@ impl Keystone {
             Some(found) => Ok(found.url.unwrap_or(usual)),
             None => {
                 let message =
-                    format!("the Keystone at {} does not speak version 3 of its API", self.auth_url);
-                Err(Error::new(ErrorKind::Config, message).with_service(SERVICE))
+                    format!("{} is no Keystone, or does not speak version 3 of its API", self.auth_url);
+                Err(self.check_auth_url(Error::new(ErrorKind::Config, message).with_service(SERVICE)))
             }
         }
     }
@@ -95,9 +95,13 @@ impl Keystone {
     /// The same error; when nobody answers, with what to check.
     fn unreachable(&self, error: Error) -> Error {
         if error.context().status.is_none() && error.kind() == ErrorKind::ServerFault {
-            return error.with_advice(&format!("check `auth_url` of cloud `{}`", self.cloud));
+            return self.check_auth_url(error);
         }
         error
+    }
+
+    fn check_auth_url(&self, error: Error) -> Error {
+        error.with_advice(&format!("check `auth_url` of cloud `{}`", self.cloud))
     }
 }
 

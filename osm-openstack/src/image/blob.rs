@@ -51,7 +51,13 @@ impl Image {
             return Ok(false);
         }
         let part = part_of(path);
-        let outcome = self.receive(image, &part).await;
+        let mut outcome = self.receive(image, &part).await;
+        if let Err(error) = &outcome
+            && (error.kind(), error.retry()) == (ErrorKind::ServerFault, Retry::Safe)
+        {
+            tracing::warn!(%error, image = image.id, "the data is fetched once more");
+            outcome = self.receive(image, &part).await;
+        }
         if outcome.is_err() {
             // Glance sends from the start or not at all, so the rest is of no use.
             let _ = fs::remove_file(&part).await;

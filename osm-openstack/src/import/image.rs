@@ -127,17 +127,22 @@ impl Importer {
             params.hash_value.as_deref(),
             image.info.checksum.as_deref(),
         );
-        match glance.upload_from(&made.id, path, expected.as_ref(), UPLOAD).await {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::Config => {
+        let mut repeated = false;
+        while let Err(error) = glance.upload_from(&made.id, path, expected.as_ref(), UPLOAD).await {
+            if error.kind() == ErrorKind::Config {
                 discard(glance, made).await;
                 return Err(error);
             }
-            // The answer may be all that was lost.
-            Err(error) => match glance.get(&made.id).await? {
-                Some(now) if now.status == "active" => {}
+            match glance.get(&made.id).await? {
+                // The answer may be all that was lost.
+                Some(now) if now.status == "active" => break,
+                // The request for the image's state has renewed a token that had ended.
+                Some(now) if now.status == "queued" && !repeated && may_pass(&error) => {
+                    tracing::warn!(%error, image = made.id, "the data is sent once more");
+                    repeated = true;
+                }
                 _ => return Err(error),
-            },
+            }
         }
         let filled = glance.wait(&made.id, &["active"], SETTLE).await?;
         let name = params.name.as_deref().unwrap_or_default();
@@ -159,6 +164,11 @@ impl Importer {
             self.resolve(Target::Image, what, "params.ramdisk_ref", params.ramdisk_ref.as_ref()).await?;
         Ok(Wanted::new(params, kernel, ramdisk))
     }
+}
+
+/// Whether an upload, which the client cannot repeat by itself, may succeed the next time.
+fn may_pass(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Auth | ErrorKind::RateLimited | ErrorKind::ServerFault)
 }
 
 /// Deletes an image whose data is wrong. Best effort: an error is on its way already.
