@@ -92,7 +92,7 @@ fn killed_at_any_change_it_continues() {
                     let runtime = runtime();
                     let volumes = runtime.block_on(stage.volumes("src", "small"));
                     kill_at(&stage, n);
-                    if n % 3 == 0 {
+                    if n.is_multiple_of(3) {
                         // What the clouds know is enough.
                         lose_state(&stage);
                     }

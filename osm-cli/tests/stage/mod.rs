@@ -20,21 +20,21 @@ use tempfile::TempDir;
 const TENANT: &str = "^(?!os_migrate_conv)";
 
 /// A lab with an exported tenant whose networks, keys and images are in the destination.
-pub struct Stage {
-    pub lab: Lab,
-    pub dir: TempDir,
+pub(crate) struct Stage {
+    pub(crate) lab: Lab,
+    pub(crate) dir: TempDir,
     src: Counts,
     dst: Counts,
 }
 
 impl Stage {
     /// The smallest tenant: one server, booted from a volume, with a data volume.
-    pub fn small() -> Self {
+    pub(crate) fn small() -> Self {
         Self::start(|lab| lab.seed_small_tenant().unwrap())
     }
 
     /// Three servers of each kind.
-    pub fn demo() -> Self {
+    pub(crate) fn demo() -> Self {
         Self::start(|lab| lab.seed_demo_tenant().unwrap())
     }
 
@@ -52,12 +52,12 @@ impl Stage {
         Self { dst: stage.lab.dst().counts(), ..stage }
     }
 
-    pub fn data_dir(&self) -> PathBuf {
+    pub(crate) fn data_dir(&self) -> PathBuf {
         self.dir.path().join("data")
     }
 
     /// `osm-cli` with the clouds of this lab.
-    pub fn osm(&self, words: &[&str]) -> Command {
+    pub(crate) fn osm(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_osm-cli"));
         command.arg("--clouds").arg(self.dir.path().join("clouds.yaml"));
         command.args(["--output", "json"]).args(words).stdin(Stdio::null());
@@ -65,7 +65,7 @@ impl Stage {
     }
 
     /// `osm-cli migrate` of the whole tenant.
-    pub fn migrate(&self) -> Command {
+    pub(crate) fn migrate(&self) -> Command {
         let host = |cloud: &Cloud| {
             let name = format!("os_migrate_conv_{}", cloud.name());
             format!("local:{name},devices={}", cloud.device_dir(&name).display())
@@ -77,7 +77,7 @@ impl Stage {
     }
 
     /// The same as a library call, where one thing may take no longer than `limit`.
-    pub async fn migration(&self, limit: Duration) -> WorkloadMigration {
+    pub(crate) async fn migration(&self, limit: Duration) -> WorkloadMigration {
         let host = |cloud: &Cloud| -> Arc<dyn ConversionHost> {
             let name = format!("os_migrate_conv_{}", cloud.name());
             let devices = Some(cloud.device_dir(&name));
@@ -98,7 +98,7 @@ impl Stage {
     }
 
     /// Replaces text in a workload of `workloads.yml`, as an operator would.
-    pub fn edit(&self, workload: &str, from: &str, to: &str) {
+    pub(crate) fn edit(&self, workload: &str, from: &str, to: &str) {
         let path = self.data_dir().join("workloads.yml");
         let text = fs::read_to_string(&path).unwrap();
         let mut entries: Vec<String> = text.split("\n- ").map(str::to_owned).collect();
@@ -109,23 +109,23 @@ impl Stage {
         fs::write(&path, entries.join("\n- ")).unwrap();
     }
 
-    pub fn succeeds(&self, words: &[&str]) -> Vec<serde_json::Value> {
+    pub(crate) fn succeeds(&self, words: &[&str]) -> Vec<serde_json::Value> {
         success(&self.osm(words).output().unwrap())
     }
 
-    pub async fn session(&self, cloud: &str) -> Session {
+    pub(crate) async fn session(&self, cloud: &str) -> Session {
         let sources = ConfigSources::file(self.dir.path().join("clouds.yaml"));
         let config = CloudConfig::load(Some(cloud), &sources).unwrap();
         Session::connect(config).await.unwrap()
     }
 
-    pub async fn server(&self, cloud: &str, name: &str) -> Option<Server> {
+    pub(crate) async fn server(&self, cloud: &str, name: &str) -> Option<Server> {
         let session = self.session(cloud).await;
         session.compute().await.unwrap().server_by_name(name).await.unwrap()
     }
 
     /// The volumes of a server by device, root first.
-    pub async fn volumes(&self, cloud: &str, name: &str) -> Vec<String> {
+    pub(crate) async fn volumes(&self, cloud: &str, name: &str) -> Vec<String> {
         let session = self.session(cloud).await;
         let compute = session.compute().await.unwrap();
         let server = compute.server_by_name(name).await.unwrap().expect("the server is there");
@@ -135,7 +135,7 @@ impl Stage {
     }
 
     /// The server runs in the destination with equal disks, and the source has everything back.
-    pub async fn moved_once(&self, name: &str, source_volumes: &[String]) {
+    pub(crate) async fn moved_once(&self, name: &str, source_volumes: &[String]) {
         let there = self.server("dst", name).await.expect("the server is in the destination");
         assert_eq!(there.status, "ACTIVE", "{name}");
         assert_eq!(there.metadata.get("osm_state").map(String::as_str), Some("complete"), "{name}");
@@ -148,7 +148,7 @@ impl Stage {
     }
 
     /// The bytes of each source volume are those of the destination volume in its place.
-    pub async fn equal_disks(&self, name: &str, source_volumes: &[String]) {
+    pub(crate) async fn equal_disks(&self, name: &str, source_volumes: &[String]) {
         let copies = self.volumes("dst", name).await;
         assert_eq!(copies.len(), source_volumes.len(), "{name}");
         for (source, copy) in source_volumes.iter().zip(&copies) {
@@ -159,7 +159,7 @@ impl Stage {
     }
 
     /// Nothing is left of the work: `servers` and `volumes` more in the destination, none anywhere else.
-    pub fn no_orphans(&self, servers: usize, volumes: usize, ports: usize, floating_ips: usize) {
+    pub(crate) fn no_orphans(&self, servers: usize, volumes: usize, ports: usize, floating_ips: usize) {
         assert_eq!(self.lab.src().counts(), self.src, "the source has what it had");
         let grown = Counts {
             servers: self.dst.servers + servers,
@@ -173,7 +173,7 @@ impl Stage {
     }
 
     /// Nothing is attached to a conversion host.
-    pub fn free_hosts(&self) {
+    pub(crate) fn free_hosts(&self) {
         for cloud in [self.lab.src(), self.lab.dst()] {
             let folder = cloud.device_dir(&format!("os_migrate_conv_{}", cloud.name()));
             let left: Vec<_> =
@@ -183,19 +183,19 @@ impl Stage {
     }
 
     /// The source is exactly what it was before the migration.
-    pub fn source_counts(&self) {
+    pub(crate) fn source_counts(&self) {
         assert_eq!(self.lab.src().counts(), self.src);
     }
 }
 
 /// The JSON lines of a command that succeeded.
-pub fn success(output: &Output) -> Vec<serde_json::Value> {
+pub(crate) fn success(output: &Output) -> Vec<serde_json::Value> {
     assert!(output.status.success(), "{}\n{}", output.status, text(output));
     lines(output)
 }
 
 /// The JSON lines of a command.
-pub fn lines(output: &Output) -> Vec<serde_json::Value> {
+pub(crate) fn lines(output: &Output) -> Vec<serde_json::Value> {
     let text = std::str::from_utf8(&output.stdout).unwrap();
     text.lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}")))
@@ -203,7 +203,7 @@ pub fn lines(output: &Output) -> Vec<serde_json::Value> {
 }
 
 /// What a command said, for messages.
-pub fn text(output: &Output) -> String {
+pub(crate) fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
@@ -214,7 +214,7 @@ impl Progress for Nobody {
 }
 
 /// The root of a disk's hash, in hex.
-pub async fn hash(path: &Path) -> String {
+pub(crate) async fn hash(path: &Path) -> String {
     let endpoint = Endpoint::File(path.to_owned());
     let source = endpoint.open_source(&OpenOptions::default()).await.unwrap();
     hash_disk(&source, &HashOptions::default(), Arc::new(Nobody)).await.unwrap().root.to_string()

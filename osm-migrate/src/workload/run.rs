@@ -108,7 +108,7 @@ impl WorkloadMigration {
                 self.skip(name, "it is a conversion host", summary);
                 continue;
             }
-            match self.preflight(&preflight, clouds, workload).await {
+            match self.preflight(&preflight, workload).await {
                 Ok(resolved) => plan.push(Planned { workload, id, name, resolved }),
                 Err(error) if error.kind() == ErrorKind::Auth => return Err(error),
                 Err(error) => self.fail(name, error, summary),
@@ -130,13 +130,7 @@ impl WorkloadMigration {
         }
     }
 
-    async fn preflight(
-        &self,
-        preflight: &Preflight<'_>,
-        clouds: &Clouds,
-        workload: &Workload,
-    ) -> Result<Resolved> {
-        let _ = clouds;
+    async fn preflight(&self, preflight: &Preflight<'_>, workload: &Workload) -> Result<Resolved> {
         if workload.migration_params.use_nbdkit_direct {
             return Err(Error::new(ErrorKind::Blocked, "use_nbdkit_direct is not supported")
                 .with_hint("set use_nbdkit_direct: false"));
