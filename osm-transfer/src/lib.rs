@@ -16,7 +16,7 @@ mod error;
 pub mod file;
 pub mod hash;
 pub mod nbd;
-mod runtime;
+pub mod runtime;
 mod sys;
 pub mod transfer;
 

@@ -21,8 +21,15 @@ const FEWEST: usize = 2;
 
 static RUNTIME: OnceLock<io::Result<Runtime>> = OnceLock::new();
 
-/// The runtime of the threads that move data.
-pub(crate) fn handle() -> Result<&'static Handle> {
+/// The runtime of the threads that move data, for who makes sockets for [`Client::over`]: a socket is
+/// served by the runtime that was entered when it was made. Nothing else should run here, for it may
+/// wait until a disk has written.
+///
+/// # Errors
+/// The threads could not be started.
+///
+/// [`Client::over`]: crate::nbd::Client::over
+pub fn handle() -> Result<&'static Handle> {
     match RUNTIME.get_or_init(start) {
         Ok(runtime) => Ok(runtime.handle()),
         Err(error) => {

@@ -127,6 +127,8 @@ impl Client {
 
     /// Speaks over one ready stream: pipes, a socket pair, a TLS session.
     ///
+    /// A stream that was made while [`runtime::handle`] was entered costs least.
+    ///
     /// # Errors
     /// As for `connect`.
     pub async fn over(
@@ -136,11 +138,15 @@ impl Client {
         options: &ClientOptions,
     ) -> Result<Self> {
         let endpoint = format!("export `{export}` over a stream");
+        let (export, options) = (export.to_owned(), options.clone());
         let (reader, writer) = transport::stream(reader, writer);
-        let entering = handshake::enter(reader, writer, export, options);
-        let ready =
-            within(options.timeout, entering).await.map_err(|error| error.with_endpoint(&endpoint))?;
-        Ok(Self::start(ready, endpoint, options))
+        runtime::run(async move {
+            let entering = handshake::enter(reader, writer, &export, &options);
+            let ready =
+                within(options.timeout, entering).await.map_err(|error| error.with_endpoint(&endpoint))?;
+            Ok(Self::start(ready, endpoint, &options))
+        })
+        .await
     }
 
     fn start(ready: Ready, endpoint: String, options: &ClientOptions) -> Self {
