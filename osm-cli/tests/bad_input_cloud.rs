@@ -1,5 +1,8 @@
 //! Clouds that are not there, do not know us, or have a bad day.
 
+#![cfg(feature = "demo")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod bad_input;
 
 use std::io::{Read as _, Write as _};

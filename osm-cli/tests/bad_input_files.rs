@@ -1,5 +1,8 @@
 //! Resource files and arguments that are wrong.
 
+#![cfg(feature = "demo")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod bad_input;
 
 use std::fs;

@@ -1,5 +1,8 @@
 //! A destination that does not fit, and an operator who interrupts.
 
+#![cfg(feature = "demo")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod bad_input;
 
 use std::fs;
