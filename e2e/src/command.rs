@@ -43,7 +43,6 @@ impl Run {
     ///
     /// # Panics
     /// The exit code is another one.
-    #[must_use]
     pub fn expect_code(self, code: i32) -> Self {
         let events: Vec<String> = self.events.iter().map(Value::to_string).collect();
         assert_eq!(self.code, Some(code), "stderr:\n{}\nevents:\n{}", self.stderr, events.join("\n"));

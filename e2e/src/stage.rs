@@ -1,9 +1,13 @@
 //! Where a scenario plays: two clouds, a tenant in the first, a conversion host in each.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::{env, fs, io};
 
 use osm_lab::{Lab, LabOptions};
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// One of the two clouds.
@@ -27,26 +31,23 @@ pub struct Stage {
     /// The data directory of the run.
     pub data_dir: PathBuf,
     place: Place,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 #[derive(Debug)]
 enum Place {
     Lab(Box<Lab>),
-    Real { volumes: [PathBuf; 2] },
+    Real { src_share: PathBuf, dst_share: PathBuf },
 }
 
 impl Stage {
-    /// The real clouds that `OSM_E2E_ENV` describes (a file of `NAME=value` lines that
-    /// `e2e/openstack/up` writes), or a fresh lab when it is not set.
+    /// The real clouds that the environment describes (the file `env` that `e2e/openstack/up`
+    /// writes, sourced), or a fresh lab when it describes none.
     ///
     /// # Errors
-    /// The lab cannot start, or the file lacks a name.
+    /// The lab cannot start, or the environment lacks a name.
     pub fn set() -> io::Result<Self> {
-        match env::var_os("OSM_E2E_ENV") {
-            Some(file) => Self::real(&fs::read_to_string(file)?),
-            None => Self::lab(),
-        }
+        if env::var_os("OSM_E2E_SRC_HOST").is_some() { Self::real() } else { Self::lab() }
     }
 
     /// Whether the clouds are real.
@@ -54,20 +55,31 @@ impl Stage {
         matches!(self.place, Place::Real { .. })
     }
 
-    /// The file that holds the bytes of a volume.
-    pub fn volume_file(&self, side: Side, id: &str) -> PathBuf {
-        match &self.place {
-            Place::Lab(lab) => match side {
-                Side::Source => lab.src().volume_file(id),
-                Side::Destination => lab.dst().volume_file(id),
-            },
-            Place::Real { volumes } => {
-                let share = match side {
-                    Side::Source => &volumes[0],
-                    Side::Destination => &volumes[1],
-                };
-                share.join(format!("volume-{id}"))
-            }
+    /// A file with the bytes of a volume, as they are now.
+    ///
+    /// # Errors
+    /// There is none, or it is in a format that cannot be read here.
+    pub fn disk(&self, side: Side, id: &str) -> io::Result<PathBuf> {
+        let file = match (&self.place, side) {
+            (Place::Lab(lab), Side::Source) => lab.src().volume_file(id),
+            (Place::Lab(lab), Side::Destination) => lab.dst().volume_file(id),
+            (Place::Real { src_share, .. }, Side::Source) => active_file(src_share, id)?,
+            (Place::Real { dst_share, .. }, Side::Destination) => active_file(dst_share, id)?,
+        };
+        let mut magic = [0; 4];
+        File::open(&file)?.read_exact(&mut magic)?;
+        if &magic == b"QFI\xfb" { self.unpacked(&file, id) } else { Ok(file) }
+    }
+
+    /// The bytes of a qcow2 file and what it rests on, by a tool that is not ours.
+    fn unpacked(&self, file: &Path, id: &str) -> io::Result<PathBuf> {
+        let raw = self.folder.path().join(format!("{id}.raw"));
+        let status =
+            Command::new("qemu-img").args(["convert", "-U", "-O", "raw"]).arg(file).arg(&raw).status()?;
+        if status.success() {
+            Ok(raw)
+        } else {
+            Err(io::Error::other(format!("qemu-img cannot read {}", file.display())))
         }
     }
 
@@ -84,26 +96,37 @@ impl Stage {
             dst_host: host("os_migrate_conv_dst", lab.dst().device_dir("os_migrate_conv_dst")),
             data_dir: folder.path().join("data"),
             place: Place::Lab(Box::new(lab)),
-            _folder: folder,
+            folder,
         })
     }
 
-    fn real(description: &str) -> io::Result<Self> {
+    fn real() -> io::Result<Self> {
         let value = |name: &str| {
-            let line = description.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-            let value = line.map(|value| value.trim_matches(['\'', '"']).to_owned());
-            value.ok_or_else(|| io::Error::other(format!("OSM_E2E_ENV does not say {name}")))
+            env::var(name)
+                .map_err(|_| io::Error::other(format!("{name} is not set: source the file `env` first")))
         };
         let folder = TempDir::new()?;
         Ok(Self {
             clouds: value("OS_CLIENT_CONFIG_FILE")?.into(),
-            src_host: value("OSM_SRC_HOST")?,
-            dst_host: value("OSM_DST_HOST")?,
+            src_host: value("OSM_E2E_SRC_HOST")?,
+            dst_host: value("OSM_E2E_DST_HOST")?,
             data_dir: folder.path().join("data"),
             place: Place::Real {
-                volumes: [value("OSM_SRC_VOLUMES")?.into(), value("OSM_DST_VOLUMES")?.into()],
+                src_share: value("OSM_E2E_SRC_SHARE")?.into(),
+                dst_share: value("OSM_E2E_DST_SHARE")?.into(),
             },
-            _folder: folder,
+            folder,
         })
     }
+}
+
+/// The file of a volume on the NFS driver's share: the one that the `.info` file beside it calls
+/// active, once there has been a snapshot.
+fn active_file(share: &Path, id: &str) -> io::Result<PathBuf> {
+    let first = share.join(format!("volume-{id}"));
+    let Ok(info) = fs::read(share.join(format!("volume-{id}.info"))) else {
+        return Ok(first);
+    };
+    let info: Value = serde_json::from_slice(&info)?;
+    Ok(info["active"].as_str().map_or(first, |active| share.join(active)))
 }
