@@ -5,7 +5,7 @@
 mod memory;
 
 use std::fs::{self, File};
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use memory::block_on;
 use osm_transfer::block::{BlockSink, BlockSource, Buffer, ByteRange, Extent, ExtentKind, ZeroMode};
 use osm_transfer::file::FileDisk;
+use osm_transfer::hash::{Digest, HashOptions, hash_disk};
 use osm_transfer::transfer::{Report, Transfer, Verify};
 use osm_transfer::{Error, ErrorKind};
 use tempfile::TempDir;
@@ -62,6 +63,34 @@ fn a_new_file_is_made_sparse_and_of_exactly_the_size() {
         assert!(report.copied < 2 * MIB, "{report:?}");
         assert!(allocated(&to) < 2 * MIB, "{} bytes are allocated", allocated(&to));
     }
+}
+
+#[test]
+fn a_disk_longer_than_extents_are_asked_for_at_once_is_copied_and_hashed_whole() {
+    let folder = &folders()[0];
+    let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+    let file = File::create(&from).unwrap();
+    file.set_len(700 * MIB).unwrap();
+    // Across the border of the first range, and in the last one.
+    let islands = [(255 * MIB + 512, 2 * MIB), (699 * MIB, MIB)];
+    for (offset, len) in islands {
+        file.write_all_at(&vec![0x77; len as usize], offset).unwrap();
+    }
+    let report = block_on(copy(&from, &to)).unwrap();
+    assert!(report.copied < 4 * MIB, "{report:?}");
+    assert_eq!(fs::metadata(&to).unwrap().len(), 700 * MIB);
+    let copy = File::open(&to).unwrap();
+    for (offset, len) in islands {
+        let mut bytes = vec![0; len as usize + 2];
+        copy.read_at(&mut bytes, offset - 1).unwrap();
+        assert!(bytes[0] == 0 && bytes[1..=len as usize].iter().all(|byte| *byte == 0x77));
+    }
+    let disk: Arc<dyn BlockSource> = Arc::new(block_on(FileDisk::open_source(&to)).unwrap());
+    let hash = block_on(hash_disk(&disk, &HashOptions::default(), Arc::new(()))).unwrap();
+    assert_eq!(hash.chunks.len(), 700);
+    let (zeroes, island) = (Digest::of(&[0; MIB as usize]), Digest::of(&[0x77; MIB as usize]));
+    assert_eq!((hash.chunks[254], hash.chunks[256], hash.chunks[699]), (zeroes, island, island));
+    assert_eq!(hash.chunks.iter().filter(|chunk| **chunk == zeroes).count(), 696);
 }
 
 #[test]
@@ -260,6 +289,11 @@ fn a_block_device_is_written_whole_and_a_small_one_is_refused() {
 
     let error = block_on(FileDisk::open_sink(&device.device, 10 * MIB)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
+    // The kernel's own claim, as a mounted file system makes it.
+    let mounted = File::options().read(true).custom_flags(libc::O_EXCL).open(&device.device).unwrap();
+    let error = block_on(FileDisk::open_sink(&device.device, 1)).unwrap_err();
+    assert!(error.to_string().contains("locked"), "{error}");
+    drop(mounted);
     block_on(async {
         let sink = FileDisk::open_sink_within(&device.device, 1, Duration::from_secs(20)).await.unwrap();
         for mode in [ZeroMode::Hole, ZeroMode::Allocate] {

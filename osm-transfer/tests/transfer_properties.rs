@@ -142,6 +142,24 @@ proptest! {
     }
 
     #[test]
+    fn zeroes_that_nobody_knows_of_are_found_and_the_copy_equals_its_source(
+        layout in prop::collection::vec((1_u64..200_000, kind()), 0..8),
+        fresh: bool,
+    ) {
+        let mut source = Source::new(&layout);
+        source.capabilities = Capabilities { extents: false, ..PLAIN };
+        let expected = source.bytes.clone();
+        let sink = Arc::new(if fresh { Sink::fresh(expected.len()) } else { Sink::dirty(expected.len()) });
+        let transfer =
+            Transfer::builder().source(Arc::new(source)).sink(Arc::clone(&sink) as _).build().unwrap();
+        let report = block_on(transfer.run()).unwrap();
+        prop_assert!(sink.bytes() == expected, "the copy differs");
+        // Every aligned 64 KiB of zeroes, and nothing smaller.
+        let blocks = expected.chunks(64 << 10).filter(|block| block.iter().all(|byte| *byte == 0));
+        prop_assert_eq!(report.zeroed, blocks.map(|block| block.len() as u64).sum::<u64>());
+    }
+
+    #[test]
     fn a_request_that_fails_is_never_a_success(case in case(), at in 0_u64..60, in_source: bool) {
         let (mut source, mut sink) = case.disks();
         let fuse = Fuse::at(at);

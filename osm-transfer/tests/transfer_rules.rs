@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use memory::{Act, PLAIN, Sink, Source, block_on};
-use osm_transfer::block::{BlockSize, BlockSource, ByteRange, Capabilities, ExtentKind};
+use osm_transfer::block::{BlockSize, BlockSource, ByteRange, Capabilities, ExtentKind, ZeroMode};
 use osm_transfer::file::FileDisk;
 use osm_transfer::transfer::{CancelFlag, Transfer, Verify};
 use osm_transfer::{Error, ErrorKind};
@@ -89,6 +89,54 @@ fn holes_are_not_read_and_zeroes_are_found_only_where_extents_are_unknown() {
     let written = vec![Act::Write(ByteRange::new(4096, 4096)), Act::Flush];
     assert_eq!(requests(true, &layout), (1, written.clone(), 4096));
     assert_eq!(requests(false, &layout), (3, written, 4096));
+}
+
+#[test]
+fn what_the_source_calls_data_is_written_even_if_it_is_zero() {
+    let mut source = Source::new(&[(4096, ExtentKind::Data)]);
+    source.bytes.fill(0);
+    let sink = Arc::new(Sink::dirty(4096));
+    let transfer = Transfer::builder().source(Arc::new(source)).sink(Arc::clone(&sink) as _).build().unwrap();
+    block_on(transfer.run()).unwrap();
+    assert_eq!(sink.acts(), [Act::Write(ByteRange::new(0, 4096)), Act::Flush]);
+}
+
+#[test]
+fn requests_end_at_multiples_of_their_size() {
+    let source = Source::new(&[(1000, ExtentKind::Hole), (9000, ExtentKind::Data)]);
+    let sink = Arc::new(Sink::fresh(10_000));
+    let transfer = Transfer::builder()
+        .source(Arc::new(source))
+        .sink(Arc::clone(&sink) as _)
+        .request(4096)
+        .in_flight(1)
+        .build()
+        .unwrap();
+    block_on(transfer.run()).unwrap();
+    let written = [(1000, 3096), (4096, 4096), (8192, 1808)];
+    let acts = written.map(|(offset, len)| Act::Write(ByteRange::new(offset, len)));
+    assert_eq!(sink.acts(), [acts.as_slice(), &[Act::Flush]].concat());
+}
+
+#[test]
+fn zeroes_in_the_middle_of_a_request_stay_a_hole() {
+    let block = 64 << 10;
+    let layout = [ExtentKind::Data, ExtentKind::Hole, ExtentKind::Hole, ExtentKind::Data];
+    let mut source = Source::new(&layout.map(|kind| (block, kind)));
+    source.capabilities = Capabilities { extents: false, ..PLAIN };
+    let expected = source.bytes.clone();
+    let sink = Arc::new(Sink::dirty(expected.len()));
+    let transfer = Transfer::builder().source(Arc::new(source)).sink(Arc::clone(&sink) as _).build().unwrap();
+    let report = block_on(transfer.run()).unwrap();
+    assert_eq!((report.copied, report.zeroed), (2 * block, 2 * block));
+    let acts = [
+        Act::Write(ByteRange::new(0, block)),
+        Act::Zero(ByteRange::new(block, 2 * block), ZeroMode::Hole),
+        Act::Write(ByteRange::new(3 * block, block)),
+        Act::Flush,
+    ];
+    assert_eq!(sink.acts(), acts);
+    assert_eq!(sink.bytes(), expected);
 }
 
 #[test]

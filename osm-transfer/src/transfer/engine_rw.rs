@@ -7,8 +7,11 @@ use tokio::sync::mpsc;
 use super::engine::Job;
 use super::plan::{self, Piece};
 use super::progress::Advance;
-use crate::block::{BufferPool, ByteRange, Capabilities, ZeroMode, is_zero};
+use crate::block::{BufferPool, ByteRange, Capabilities, ZeroMode, zero_runs};
 use crate::{Error, ErrorKind, Result};
+
+/// Zeroes shorter than this are written like data: a request of their own would cost more.
+const GRANULARITY: usize = 64 << 10;
 
 /// What one request did.
 struct Done {
@@ -61,6 +64,7 @@ struct ReadWrite<'a> {
     sink: Capabilities,
     /// Data may hide zeroes that the source does not know of.
     look_for_zeroes: bool,
+    granularity: usize,
     buffers: BufferPool,
 }
 
@@ -73,6 +77,7 @@ impl<'a> ReadWrite<'a> {
             job,
             sink: job.sink.capabilities(),
             look_for_zeroes: !job.source.capabilities().extents,
+            granularity: usize::try_from(job.align).map_or(GRANULARITY, |align| align.max(GRANULARITY)),
             buffers: BufferPool::new(request),
         })
     }
@@ -96,12 +101,34 @@ impl<'a> ReadWrite<'a> {
             let message = format!("the source gave {} bytes of {len}", buffer.len());
             return Err(Error::new(ErrorKind::Io, message).with_operation("read"));
         }
-        if self.look_for_zeroes && is_zero(&buffer) {
-            drop(buffer);
-            return Ok(Done { weight: range.len, ..self.zero(range).await? });
+        if self.look_for_zeroes {
+            let runs = zero_runs(&buffer, self.granularity);
+            if runs.iter().any(|(_, zero)| *zero) {
+                return self.scatter(range, &buffer, &runs).await;
+            }
         }
         self.job.sink.write(range.offset, buffer).await?;
         Ok(Done { weight: range.len, copied: range.len, zeroed: 0 })
+    }
+
+    /// Writes what is data in `buffer`, and zeroes what is not.
+    async fn scatter(&self, range: ByteRange, buffer: &[u8], runs: &[(usize, bool)]) -> Result<Done> {
+        let mut done = Done { weight: range.len, copied: 0, zeroed: 0 };
+        let mut start = 0;
+        for &(len, zero) in runs {
+            let run = ByteRange::new(range.offset + start as u64, len as u64);
+            if zero {
+                self.zero(run).await?;
+                done.zeroed += run.len;
+            } else {
+                let mut part = self.buffers.take(len);
+                part.copy_from_slice(&buffer[start..start + len]);
+                self.job.sink.write(run.offset, part).await?;
+                done.copied += run.len;
+            }
+            start += len;
+        }
+        Ok(done)
     }
 
     async fn zero(&self, range: ByteRange) -> Result<Done> {
