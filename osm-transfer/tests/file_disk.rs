@@ -197,6 +197,8 @@ fn a_sink_is_zero_only_until_its_first_write() {
         block_on(async {
             let sink = FileDisk::open_sink(&path, MIB).await.unwrap();
             assert!(BlockSink::capabilities(&sink).starts_zeroed);
+            let extents = sink.extents(ByteRange::new(0, MIB)).await.unwrap();
+            assert_eq!(extents, [Extent::new(0, MIB, ExtentKind::Hole)]);
             sink.write(7, Buffer::from(vec![1])).await.unwrap();
             assert!(!BlockSink::capabilities(&sink).starts_zeroed);
             drop(sink);

@@ -6,9 +6,13 @@ mod memory;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use memory::{Act, PLAIN, Sink, Source, block_on};
-use osm_transfer::block::{BlockSize, BlockSource, ByteRange, Capabilities, ExtentKind, ZeroMode};
+use osm_transfer::block::{
+    BlockSize, BlockSource, Buffer, ByteRange, Capabilities, Extent, ExtentKind, ZeroMode,
+};
 use osm_transfer::file::FileDisk;
 use osm_transfer::transfer::{CancelFlag, Transfer, Verify};
 use osm_transfer::{Error, ErrorKind};
@@ -150,6 +154,45 @@ fn a_raised_flag_stops_a_transfer_before_its_first_request() {
     let error = block_on(builder.cancel(cancel).build().unwrap().run()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Interrupted);
     assert_eq!(source.reads.load(Ordering::Relaxed), 0);
+    assert!(sink.acts().is_empty());
+}
+
+/// A disk whose reads never end.
+#[derive(Debug)]
+struct Stuck;
+
+#[async_trait]
+impl BlockSource for Stuck {
+    fn size(&self) -> u64 {
+        4096
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { extents: false, ..PLAIN }
+    }
+
+    async fn read(&self, _: u64, _: Buffer) -> Result<Buffer, Error> {
+        std::future::pending().await
+    }
+
+    async fn extents(&self, range: ByteRange) -> Result<Vec<Extent>, Error> {
+        Ok(vec![Extent { range, kind: ExtentKind::Data }])
+    }
+}
+
+#[test]
+fn a_dropped_transfer_lets_go_of_its_disks() {
+    let sink = Arc::new(Sink::dirty(4096));
+    let transfer = Transfer::builder().source(Arc::new(Stuck)).sink(Arc::clone(&sink) as _).build().unwrap();
+    block_on(async {
+        let patience = Duration::from_millis(20);
+        tokio::time::timeout(patience, transfer.run()).await.unwrap_err();
+    });
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while Arc::strong_count(&sink) > 1 {
+        assert!(Instant::now() < deadline, "the transfer goes on");
+        std::thread::yield_now();
+    }
     assert!(sink.acts().is_empty());
 }
 
