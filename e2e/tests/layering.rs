@@ -1,5 +1,7 @@
 //! Who may import whom (ARCHITECTURE.md, "Crates"), and how long a file may be.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

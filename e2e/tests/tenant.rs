@@ -1,6 +1,8 @@
 //! A tenant moves from one cloud to the other, disks included: on the lab, or on the real clouds
 //! that the environment describes (`e2e/openstack/README.md`).
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;

@@ -1,5 +1,7 @@
 //! `copy`, `verify` and `serve`, as an operator types them.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};

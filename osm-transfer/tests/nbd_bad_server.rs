@@ -41,7 +41,7 @@ where
 
 /// The error of connecting to a server.
 async fn refused<S: Future<Output = ()> + Send + 'static>(server: impl FnOnce(Wire) -> S) -> Error {
-    play(server, async |connected| connected.err().expect("the client took it")).await
+    play(server, async |connected| connected.expect_err("the client took it")).await
 }
 
 /// The error of reading 4096 bytes at 8192 from a server.

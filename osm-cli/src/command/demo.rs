@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use osm_lab::{Lab, LabOptions};
-use osm_migrate::{DataDir, Summary};
+use osm_migrate::{DataDir, NullSink, Summary};
 use osm_model::{FilterSet, Kind, NameFilter};
 use serde_json::json;
 
@@ -40,13 +40,12 @@ pub(crate) async fn run(globals: &Globals<'_>, arguments: args::Demo) -> Result<
     let filters = filters()?;
     let data = DataDir::new(&data_dir);
     let mut total = osm_migrate::export(&src, &Kind::IN_ORDER, &filters, &data, events.as_ref()).await?;
-    if !flows::accepted(globals, &data)? {
-        return Ok(ExitCode::from(crate::exit::FAILED));
-    }
+    flows::insist_on_valid(globals, &data)?;
 
     headline(globals, "Import: creating it in cloud dst");
     let dst = inner.connect("dst").await?;
-    total.add(osm_migrate::import(&dst, &Kind::IN_ORDER, &filters, &data, events.as_ref()).await?);
+    let importable = flows::importable();
+    total.add(osm_migrate::import(&dst, &importable, &filters, &data, events.as_ref()).await?);
 
     headline(globals, "Migrate: moving the servers with their disks");
     let witness = Arc::new(Witness::new(Arc::clone(&events)));
@@ -55,7 +54,7 @@ pub(crate) async fn run(globals: &Globals<'_>, arguments: args::Demo) -> Result<
     total.add(moved);
 
     headline(globals, "Import once more: nothing is left to change");
-    let again = osm_migrate::import(&dst, &Kind::IN_ORDER, &filters, &data, events.as_ref()).await?;
+    let again = osm_migrate::import(&dst, &importable, &filters, &data, &NullSink).await?;
     total.failed += again.created + again.updated + again.failed;
 
     if !globals.is_json() {
@@ -126,7 +125,8 @@ fn finish(globals: &Globals<'_>, total: &Summary, again: &Summary, started: Inst
         return;
     }
     let changed = again.created + again.updated;
-    println!("Second import: {changed} changes, {} unchanged. All in {seconds:.1} s.", again.unchanged);
+    println!("The second import made {changed} changes: {} things are as they should be.", again.unchanged);
+    println!("All in {seconds:.1} s.");
     for failure in &total.failures {
         println!("! {}: {}", failure.item, failure.error);
     }

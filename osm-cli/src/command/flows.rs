@@ -22,8 +22,7 @@ pub(crate) async fn export(globals: &Globals<'_>, arguments: args::Export) -> Re
 }
 
 pub(crate) async fn import(globals: &Globals<'_>, arguments: args::Import) -> Result<ExitCode> {
-    let importable: Vec<Kind> = Kind::IN_ORDER.into_iter().filter(|kind| !has_disks(*kind)).collect();
-    let (kinds, filters) = arguments.selection.resolve(&importable)?;
+    let (kinds, filters) = arguments.selection.resolve(&importable())?;
     if let Some(kind) = kinds.iter().find(|kind| has_disks(**kind)) {
         let instead = match kind {
             Kind::Workload => "use `osm-cli migrate`",
@@ -50,24 +49,18 @@ pub(crate) fn validate(globals: &Globals<'_>, arguments: &args::Validate) -> Res
     Ok(ExitCode::SUCCESS)
 }
 
+/// The kinds that `import` creates: all but those with disks.
+pub(super) fn importable() -> Vec<Kind> {
+    Kind::IN_ORDER.into_iter().filter(|kind| !has_disks(*kind)).collect()
+}
+
+/// Whether resources of this kind hold disks, which only a migration can bring over.
+fn has_disks(kind: Kind) -> bool {
+    matches!(kind, Kind::Workload | Kind::DetachedVolume)
+}
+
 /// Prints each error the files hold; any is an error of usage.
 pub(super) fn insist_on_valid(globals: &Globals<'_>, data_dir: &DataDir) -> Result<()> {
-    let count = print_errors(globals, data_dir)?;
-    if count == 0 {
-        return Ok(());
-    }
-    let errors = if count == 1 { "error" } else { "errors" };
-    Err(exit::usage(format!("{count} {errors} in {}: mend the files first", data_dir.path().display())))
-}
-
-/// Whether the files hold no error; prints each error they hold.
-#[cfg(feature = "demo")]
-pub(super) fn accepted(globals: &Globals<'_>, data_dir: &DataDir) -> Result<bool> {
-    Ok(print_errors(globals, data_dir)? == 0)
-}
-
-/// Prints each error the files hold; how many there are.
-fn print_errors(globals: &Globals<'_>, data_dir: &DataDir) -> Result<usize> {
     let errors = osm_migrate::validate(data_dir)?;
     for error in &errors {
         if globals.is_json() {
@@ -76,12 +69,12 @@ fn print_errors(globals: &Globals<'_>, data_dir: &DataDir) -> Result<usize> {
             eprintln!("{error}");
         }
     }
-    Ok(errors.len())
-}
-
-/// Whether things of this kind move with their disks, and so not by an import.
-fn has_disks(kind: Kind) -> bool {
-    matches!(kind, Kind::Workload | Kind::DetachedVolume)
+    let count = match errors.len() {
+        0 => return Ok(()),
+        1 => "1 error".to_owned(),
+        count => format!("{count} errors"),
+    };
+    Err(exit::usage(format!("{count} in {}: mend the files first", data_dir.path().display())))
 }
 
 /// Tells the summary, and gives its exit code.
