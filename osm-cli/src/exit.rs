@@ -61,11 +61,15 @@ pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
 /// Prints the error with its causes, and gives the exit code that goes with it.
 pub(crate) fn report(error: &anyhow::Error, json: bool) -> ExitCode {
     let code = code_of(error);
+    let hint = hint_of(error);
     if json {
         let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
-        error_line(&error.to_string(), &causes, code);
+        error_line(&error.to_string(), &causes, hint, code);
     } else {
         eprintln!("osm-cli: {error:#}");
+        if let Some(hint) = hint {
+            eprintln!("    {hint}");
+        }
     }
     ExitCode::from(code)
 }
@@ -76,7 +80,7 @@ pub(crate) fn report_arguments(error: &clap::Error, json: bool) -> ExitCode {
         let text = error.render().to_string();
         let message = text.split("\n\nUsage:").next().unwrap_or_default();
         let message: Vec<&str> = message.trim_start_matches("error: ").split_whitespace().collect();
-        error_line(&message.join(" "), &[], USAGE);
+        error_line(&message.join(" "), &[], None, USAGE);
     } else {
         // A reader that has gone away needs no help.
         let _ = error.print();
@@ -84,8 +88,17 @@ pub(crate) fn report_arguments(error: &clap::Error, json: bool) -> ExitCode {
     ExitCode::from(if error.use_stderr() { USAGE } else { DONE })
 }
 
-fn error_line(message: &str, causes: &[String], code: u8) {
-    output::json_line(&json!({"event": "error", "message": message, "causes": causes, "exit_code": code}));
+fn error_line(message: &str, causes: &[String], hint: Option<&str>, code: u8) {
+    let mut line = json!({"event": "error", "message": message, "causes": causes, "exit_code": code});
+    if let Some(hint) = hint {
+        line["hint"] = hint.into();
+    }
+    output::json_line(&line);
+}
+
+/// What the operator can do, as the first cause that knows says.
+fn hint_of(error: &anyhow::Error) -> Option<&str> {
+    error.chain().find_map(|cause| cause.downcast_ref::<osm_migrate::Error>()?.context().hint.as_deref())
 }
 
 /// The exit code of an error: that of the first cause that has one.
@@ -143,6 +156,13 @@ mod tests {
     #[test]
     fn an_unknown_cause_is_a_failed_item() {
         assert_eq!(code_of(&anyhow::anyhow!("something else")), FAILED);
+    }
+
+    #[test]
+    fn the_first_hint_is_told() {
+        let error = osm_migrate::Error::new(osm_migrate::ErrorKind::Host, "no answer").with_hint("start it");
+        let error = Err::<(), _>(error).context("the source's conversion host").unwrap_err();
+        assert_eq!(hint_of(&error), Some("start it"));
     }
 
     #[test]

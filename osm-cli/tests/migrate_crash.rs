@@ -13,32 +13,17 @@ use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use osm_lab::Service;
 use stage::{Stage, success};
 
 /// A migration of the small tenant takes a second or two.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// How many changes the clouds were asked for.
-fn changes(stage: &Stage) -> usize {
-    let of = |cloud: &osm_lab::Cloud| {
-        let requests = cloud.requests();
-        requests.iter().filter(|it| it.method != "GET" && it.service != Service::Keystone).count()
-    };
-    of(stage.lab.src()) + of(stage.lab.dst())
-}
-
-fn forget_requests(stage: &Stage) {
-    stage.lab.src().clear_requests();
-    stage.lab.dst().clear_requests();
-}
-
 /// Starts a migration and kills it at the n-th change; false when it ended before.
 fn kill_at(stage: &Stage, n: usize) -> bool {
-    forget_requests(stage);
+    stage.forget_requests();
     let mut child = stage.migrate().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let deadline = Instant::now() + LIMIT;
-    while changes(stage) < n {
+    while stage.changes() < n {
         if let Some(status) = child.try_wait().unwrap() {
             assert!(status.success(), "a migration that was not killed failed");
             return false;
@@ -69,9 +54,9 @@ fn runtime() -> tokio::runtime::Runtime {
 /// How many changes a migration asks for when nothing disturbs it.
 fn undisturbed() -> usize {
     let stage = Stage::small();
-    forget_requests(&stage);
+    stage.forget_requests();
     success(&stage.migrate().output().unwrap());
-    changes(&stage)
+    stage.changes()
 }
 
 #[test]

@@ -57,7 +57,7 @@ impl Poll {
 
 impl Default for Poll {
     fn default() -> Self {
-        Self::growing(Duration::from_millis(100), Duration::from_secs(5))
+        Self::growing(Duration::from_millis(20), Duration::from_secs(5))
     }
 }
 

@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use osm_lab::{Cloud, Counts, Lab, LabOptions};
+use osm_lab::{Cloud, Counts, Lab, LabOptions, Service};
 use osm_migrate::host::LocalHost;
 use osm_migrate::{Cancel, ConversionHost, DataDir, MigrationOptions, NullSink, WorkloadMigration};
 use osm_openstack::compute::Server;
@@ -40,7 +40,8 @@ impl Stage {
 
     fn start(seed: impl FnOnce(&Lab)) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let lab = Lab::start(LabOptions::new(dir.path().join("lab"))).unwrap();
+        let options = LabOptions::new(dir.path().join("lab"));
+        let lab = Lab::start(LabOptions { delay: Duration::from_millis(2), ..options }).unwrap();
         seed(&lab);
         lab.write_clouds_yaml(&dir.path().join("clouds.yaml")).unwrap();
         let (src, dst) = (lab.src().counts(), lab.dst().counts());
@@ -61,18 +62,25 @@ impl Stage {
         let mut command = Command::new(env!("CARGO_BIN_EXE_osm-cli"));
         command.arg("--clouds").arg(self.dir.path().join("clouds.yaml"));
         command.args(["--output", "json"]).args(words).stdin(Stdio::null());
+        // One that is killed cannot take its temporary files along.
+        command.env("TMPDIR", self.dir.path());
         command
     }
 
-    /// `osm-cli migrate` of the whole tenant.
+    /// `osm-cli migrate` of the whole tenant, on this machine.
     pub(crate) fn migrate(&self) -> Command {
         let host = |cloud: &Cloud| {
             let name = format!("os_migrate_conv_{}", cloud.name());
             format!("local:{name},devices={}", cloud.device_dir(&name).display())
         };
+        self.migrate_by(&host(self.lab.src()), &host(self.lab.dst()))
+    }
+
+    /// The same with other conversion hosts.
+    pub(crate) fn migrate_by(&self, src_host: &str, dst_host: &str) -> Command {
         let mut command = self.osm(&["migrate", "--src", "src", "--dst", "dst"]);
         command.arg("--data-dir").arg(self.data_dir());
-        command.args(["--src-host", &host(self.lab.src()), "--dst-host", &host(self.lab.dst())]);
+        command.args(["--src-host", src_host, "--dst-host", dst_host]);
         command
     }
 
@@ -170,6 +178,20 @@ impl Stage {
         };
         assert_eq!(self.lab.dst().counts(), grown, "the destination has what was moved");
         self.free_hosts();
+    }
+
+    /// How many changes the clouds were asked for.
+    pub(crate) fn changes(&self) -> usize {
+        let of = |cloud: &Cloud| {
+            let requests = cloud.requests();
+            requests.iter().filter(|it| it.method != "GET" && it.service != Service::Keystone).count()
+        };
+        of(self.lab.src()) + of(self.lab.dst())
+    }
+
+    pub(crate) fn forget_requests(&self) {
+        self.lab.src().clear_requests();
+        self.lab.dst().clear_requests();
     }
 
     /// Nothing is attached to a conversion host.

@@ -140,10 +140,11 @@ async fn output(host: &SshHost, script: &str, input: Vec<u8>, limit: Duration) -
         let said = String::from_utf8_lossy(&ended.stderr);
         let error = failed(format!("a command failed there ({}): {}", ended.status, said.trim()));
         return Err(match ended.status.code() {
-            Some(255) => error.with_hint(
-                "see whether `ssh` to this address works without a question; an unknown host key is refused \
-                 unless host-key=accept-new is given",
+            Some(255) if said.contains("Host key verification failed") => error.with_hint(
+                "an unknown host key is refused: add it to your known hosts, name a file that has it with \
+                 known-hosts=FILE, or take a host that was never seen before with host-key=accept-new",
             ),
+            Some(255) => error.with_hint("see whether `ssh` to this address works without a question"),
             _ => error,
         });
     }
