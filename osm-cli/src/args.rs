@@ -166,6 +166,12 @@ pub(crate) struct Migrate {
     /// How many disks of a workload are copied at once.
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub(crate) disks: usize,
+    /// After a failure, delete the unfinished copies instead of keeping them for the next run.
+    #[arg(long)]
+    pub(crate) cleanup: bool,
+    /// How many seconds a cloud may take for one thing: a volume to attach, a server to start.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    pub(crate) timeout: u64,
 }
 
 #[derive(Debug, Args)]

@@ -77,6 +77,8 @@ fn workloads(lab: &Lab, data_dir: &Path) -> args::Migrate {
         no_stop: false,
         workloads: 2,
         disks: 2,
+        cleanup: false,
+        timeout: 60,
     }
 }
 

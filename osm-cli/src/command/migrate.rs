@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use osm_migrate::{Cancel, DataDir, EventSink, HostSpec, MigrationOptions, Summary, WorkloadMigration};
@@ -47,6 +48,8 @@ pub(super) async fn migrate(
             stop: !arguments.no_stop,
             workloads: arguments.workloads,
             disks: arguments.disks,
+            cleanup: arguments.cleanup,
+            timeout: Duration::from_secs(arguments.timeout),
             ..MigrationOptions::default()
         },
         cancel,
