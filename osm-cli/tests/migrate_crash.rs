@@ -1,29 +1,99 @@
 //! `kill -9` at any point, and the same command again: the workload has moved once, its disks are
 //! equal, nothing is left over, and the source has its volumes back.
 //!
-//! The real program is killed as soon as the clouds have seen its n-th change, for every n; some of
-//! the clouds' work is then still under way, as it would be.
+//! The real program is killed at every line of its story that begins or ends a step, at every other
+//! change it asks the clouds for, and in the middle of what takes the clouds time.
 #![cfg(feature = "demo")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
 
 #[allow(dead_code, reason = "each test program uses its part")]
 mod stage;
 
+use std::fmt::Debug;
+use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use osm_lab::Service;
+use osm_migrate::{Event, Step};
 use stage::{Stage, success};
 
 /// A migration of the small tenant takes a second or two.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Starts a migration and kills it at the n-th change; false when it ended before.
-fn kill_at(stage: &Stage, n: usize) -> bool {
+/// How long a cloud takes for a change that shall still be under way when the next run looks.
+const SLOW: Duration = Duration::from_millis(500);
+
+/// A line of the program's story.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Line {
+    Started(Step),
+    Done(Step),
+}
+
+impl Line {
+    fn of(event: &Event) -> Option<Self> {
+        match event {
+            Event::StepStarted { step, .. } => Some(Self::Started(*step)),
+            Event::StepDone { step, .. } => Some(Self::Done(*step)),
+            _ => None,
+        }
+    }
+}
+
+/// A change that a cloud is asked for: the cloud, the service, the method, a part of the path.
+#[derive(Debug, Clone, Copy)]
+struct Change(&'static str, Service, &'static str, &'static str);
+
+/// What takes the clouds time, in the order in which it is asked for.
+const CHANGES: [Change; 12] = [
+    Change("src", Service::Nova, "POST", "/action"),
+    Change("src", Service::Cinder, "POST", "/snapshots"),
+    Change("src", Service::Cinder, "POST", "/volumes"),
+    Change("src", Service::Nova, "DELETE", "/os-volume_attachments/"),
+    Change("src", Service::Nova, "POST", "/os-volume_attachments"),
+    Change("dst", Service::Cinder, "POST", "/volumes"),
+    Change("dst", Service::Nova, "POST", "/os-volume_attachments"),
+    Change("dst", Service::Nova, "DELETE", "/os-volume_attachments/"),
+    Change("dst", Service::Nova, "POST", "/servers"),
+    Change("src", Service::Cinder, "DELETE", "/metadata/osm_job"),
+    Change("src", Service::Cinder, "DELETE", "/volumes/"),
+    Change("src", Service::Cinder, "DELETE", "/snapshots/"),
+];
+
+impl Change {
+    fn was_asked_of(self, stage: &Stage) -> bool {
+        let Self(cloud, service, method, path) = self;
+        let cloud = if cloud == "src" { stage.lab.src() } else { stage.lab.dst() };
+        let ends = path.starts_with("/servers") || path.starts_with("/volumes") && method == "POST";
+        cloud.requests().iter().any(|request| {
+            let fits = if ends { request.path.ends_with(path) } else { request.path.contains(path) };
+            request.service == service && request.method == method && fits
+        })
+    }
+}
+
+/// Starts a migration and kills it at once when its story comes to `at`.
+fn kill_at_line(stage: &Stage, at: Line) {
+    let mut child = stage.migrate().stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    for line in lines {
+        let event: Event = serde_json::from_str(&line.unwrap()).unwrap();
+        if Line::of(&event) == Some(at) {
+            return kill(&mut child);
+        }
+    }
+    panic!("the migration ended without {at:?}");
+}
+
+/// Starts a migration and kills it as soon as the clouds have seen something; false when it ended
+/// before.
+fn kill_when(stage: &Stage, seen: impl Fn() -> bool) -> bool {
     stage.forget_requests();
     let mut child = stage.migrate().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let deadline = Instant::now() + LIMIT;
-    while stage.changes() < n {
+    while !seen() {
         if let Some(status) = child.try_wait().unwrap() {
             assert!(status.success(), "a migration that was not killed failed");
             return false;
@@ -41,51 +111,86 @@ fn kill(child: &mut Child) {
 }
 
 async fn ends_well(stage: &Stage, volumes: &[String]) {
-    success(&stage.migrate().output().unwrap());
+    let events = success(&stage.migrate().output().unwrap());
+    assert_eq!(events.last().unwrap()["failed"], 0);
     stage.moved_once("small", volumes).await;
     stage.equal_disks("small", volumes).await;
     stage.no_orphans(1, 2, 1, 0);
+    stage.no_agents();
+    let jobs = stage.succeeds(&["status", "--data-dir", stage.data_dir().to_str().unwrap()]);
+    let jobs: Vec<_> = jobs.iter().filter(|job| job["workload"] == "small").collect();
+    assert_eq!(jobs.len(), 1, "{jobs:?}");
+    assert_eq!(jobs[0]["status"], "done", "{jobs:?}");
 }
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// How many changes a migration asks for when nothing disturbs it.
-fn undisturbed() -> usize {
-    let stage = Stage::small();
-    stage.forget_requests();
-    success(&stage.migrate().output().unwrap());
-    stage.changes()
-}
-
-#[test]
-fn killed_at_any_change_it_continues() {
-    let total = undisturbed();
-    eprintln!("a migration asks for {total} changes");
-    assert!(total > 20, "{total} changes: a migration of two disks cannot do with fewer");
-    let next = AtomicUsize::new(1);
+/// Kills at each point, and lets the next run end the work; several labs work through the points.
+fn at_each<P: Copy + Debug + Sync>(
+    labs: usize,
+    points: &[P],
+    open: fn() -> Stage,
+    kill: impl Fn(&Stage, P) + Sync,
+) {
+    let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
-        for _ in 0..6 {
+        for _ in 0..labs.min(points.len()) {
             scope.spawn(|| {
-                loop {
-                    let n = next.fetch_add(1, Ordering::Relaxed);
-                    if n > total {
-                        return;
+                let (stage, runtime) = (open(), runtime());
+                let volumes = runtime.block_on(stage.volumes("src", "small"));
+                let mut used = false;
+                while let Some(point) = points.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if std::mem::replace(&mut used, true) {
+                        runtime.block_on(stage.begin_again("small"));
                     }
-                    let stage = Stage::small();
-                    let runtime = runtime();
-                    let volumes = runtime.block_on(stage.volumes("src", "small"));
-                    kill_at(&stage, n);
-                    if n.is_multiple_of(3) {
-                        // What the clouds know is enough.
-                        lose_state(&stage);
-                    }
+                    let begun = Instant::now();
+                    kill(&stage, *point);
                     runtime.block_on(ends_well(&stage, &volumes));
+                    eprintln!("killed at {point:?}: well after {:?}", begun.elapsed());
                 }
             });
         }
     });
+}
+
+#[test]
+fn killed_where_a_step_begins_or_ends_it_continues() {
+    let lines: Vec<Line> =
+        Step::ALL.into_iter().flat_map(|step| [Line::Started(step), Line::Done(step)]).collect();
+    assert_eq!(lines.len(), 32);
+    at_each(2, &lines, Stage::small, kill_at_line);
+}
+
+#[test]
+fn killed_at_every_other_change_it_continues() {
+    let stage = Stage::small();
+    stage.forget_requests();
+    success(&stage.migrate().output().unwrap());
+    let total = stage.changes();
+    eprintln!("a migration asks for {total} changes");
+    assert!(total > 20, "{total} changes: a migration of two disks cannot do with fewer");
+    let changes: Vec<usize> = (1..=total).step_by(2).collect();
+    at_each(2, &changes, Stage::small, |stage, n| {
+        kill_when(stage, || stage.changes() >= n);
+        if n.is_multiple_of(3) {
+            // What the clouds know is enough.
+            stage.lose_state();
+        }
+    });
+}
+
+#[test]
+fn killed_while_a_cloud_works_it_waits_for_the_cloud() {
+    at_each(
+        CHANGES.len(),
+        &CHANGES,
+        || Stage::small_and_slow(SLOW),
+        |stage, change| {
+            assert!(kill_when(stage, || change.was_asked_of(stage)), "{change:?} was not asked for");
+        },
+    );
 }
 
 #[test]
@@ -94,18 +199,10 @@ fn killed_again_and_again_it_ends() {
     let runtime = runtime();
     let volumes = runtime.block_on(stage.volumes("src", "small"));
     let mut kills = 0;
-    while kill_at(&stage, 2) {
+    while kill_when(&stage, || stage.changes() >= 2) {
         kills += 1;
         assert!(kills < 60, "it does not get on");
     }
     assert!(kills > 5, "killed {kills} times only");
     runtime.block_on(ends_well(&stage, &volumes));
-}
-
-/// The state store is gone; everything else of the data directory stays.
-fn lose_state(stage: &Stage) {
-    for name in ["state.db", "state.db-wal", "state.db-shm"] {
-        let gone = std::fs::remove_file(stage.data_dir().join(name));
-        assert!(gone.is_ok() || name != "state.db", "there was no state to lose");
-    }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use osm_lab::{Cloud, Counts, Lab, LabOptions, Service};
 use osm_migrate::host::LocalHost;
@@ -19,6 +19,9 @@ use tempfile::TempDir;
 /// Everything but conversion hosts.
 const TENANT: &str = "^(?!os_migrate_conv)";
 
+/// How long a cloud takes for a change of state, when that is not what is tested.
+const QUICK: Duration = Duration::from_millis(2);
+
 /// A lab with an exported tenant whose networks, keys and images are in the destination.
 pub(crate) struct Stage {
     pub(crate) lab: Lab,
@@ -30,18 +33,23 @@ pub(crate) struct Stage {
 impl Stage {
     /// The smallest tenant: one server, booted from a volume, with a data volume.
     pub(crate) fn small() -> Self {
-        Self::start(|lab| lab.seed_small_tenant().unwrap())
+        Self::small_and_slow(QUICK)
+    }
+
+    /// The same, on clouds that take this long for a change of state.
+    pub(crate) fn small_and_slow(delay: Duration) -> Self {
+        Self::start(delay, |lab| lab.seed_small_tenant().unwrap())
     }
 
     /// Three servers of each kind.
     pub(crate) fn demo() -> Self {
-        Self::start(|lab| lab.seed_demo_tenant().unwrap())
+        Self::start(QUICK, |lab| lab.seed_demo_tenant().unwrap())
     }
 
-    fn start(seed: impl FnOnce(&Lab)) -> Self {
+    fn start(delay: Duration, seed: impl FnOnce(&Lab)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let options = LabOptions::new(dir.path().join("lab"));
-        let lab = Lab::start(LabOptions { delay: Duration::from_millis(2), ..options }).unwrap();
+        let lab = Lab::start(LabOptions { delay, ..options }).unwrap();
         seed(&lab);
         lab.write_clouds_yaml(&dir.path().join("clouds.yaml")).unwrap();
         let (src, dst) = (lab.src().counts(), lab.dst().counts());
@@ -201,6 +209,56 @@ impl Stage {
             let left: Vec<_> =
                 fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
             assert!(left.is_empty(), "{left:?} in {}", folder.display());
+        }
+    }
+
+    /// No agent works on the disks of this lab. One whose orchestrator was killed may take a moment.
+    pub(crate) fn no_agents(&self) {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        loop {
+            let left = self.agents();
+            if left.is_empty() {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{left:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The command lines of this lab's agents.
+    fn agents(&self) -> Vec<String> {
+        let dir = self.dir.path().to_str().unwrap();
+        let processes = fs::read_dir("/proc").unwrap().flatten();
+        let lines = processes.filter_map(|entry| fs::read_to_string(entry.path().join("cmdline")).ok());
+        lines.filter(|line| line.contains("\0agent\0") && line.contains(dir)).collect()
+    }
+
+    /// Undoes a migration that ended well: nothing in the destination, the source runs, no state.
+    pub(crate) async fn begin_again(&self, name: &str) {
+        const LIMIT: Duration = Duration::from_secs(20);
+        let volumes = self.volumes("dst", name).await;
+        let (src, dst) = (self.session("src").await, self.session("dst").await);
+        let (compute, storage) = (dst.compute().await.unwrap(), dst.block_storage().await.unwrap());
+        let id = self.lab.dst().server_id(name).unwrap();
+        compute.delete_server(&id).await.unwrap();
+        compute.wait_server_gone(&id, LIMIT).await.unwrap();
+        for volume in &volumes {
+            storage.wait_volume(volume, &["available"], LIMIT).await.unwrap();
+            storage.delete_volume(volume).await.unwrap();
+            storage.wait_volume_gone(volume, LIMIT).await.unwrap();
+        }
+        let (compute, id) = (src.compute().await.unwrap(), self.lab.src().server_id(name).unwrap());
+        compute.start_server(&id).await.unwrap();
+        compute.wait_server(&id, "ACTIVE", LIMIT).await.unwrap();
+        self.lose_state();
+        self.no_orphans(0, 0, 0, 0);
+    }
+
+    /// The state store is gone; everything else of the data directory stays.
+    pub(crate) fn lose_state(&self) {
+        for name in ["state.db", "state.db-wal", "state.db-shm"] {
+            let gone = fs::remove_file(self.data_dir().join(name));
+            assert!(gone.is_ok() || name != "state.db", "there was no state to lose");
         }
     }
 

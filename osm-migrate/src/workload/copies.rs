@@ -26,6 +26,9 @@ impl Job<'_> {
         let mut spare = Vec::new();
         for volume in self.dst.volumes_of(self.id).await? {
             let Some(key) = volume.metadata.get(tag::SOURCE_VOLUME) else { continue };
+            if volume.status == "deleting" {
+                continue;
+            }
             let is = |key, value| volume.metadata.get(key).map(String::as_str) == Some(value);
             let complete = is(tag::STATE, tag::COMPLETE) && point.is_none_or(|point| is(tag::POINT, point));
             let copy = Copy { volume: volume.id.clone(), complete };

@@ -59,14 +59,13 @@ impl Job<'_> {
 
     async fn delete_temporary(&self, volumes: &[Volume]) -> Result<()> {
         for volume in volumes {
-            if !self.src.host_id.is_empty() {
+            if !self.src.host_id.is_empty() && volume.status != "deleting" {
                 self.src.detach(&self.src.host_id, &volume.id).await?;
             }
             self.src.delete_volume(&volume.id).await?;
         }
         for snapshot in self.src.storage.snapshots(&Filter::with_metadata(tag::JOB, self.id)).await? {
-            self.src.storage.delete_snapshot(&snapshot.id).await?;
-            self.src.storage.wait_snapshot_gone(&snapshot.id, self.src.limit).await?;
+            self.src.delete_snapshot(&snapshot.id).await?;
         }
         let images = ImageFilter { properties: tag::pairs([(tag::JOB, self.id)]), ..ImageFilter::default() };
         for image in self.src.image.list(&images).await? {
@@ -110,7 +109,7 @@ impl Job<'_> {
 
     /// Starts the source if this job stopped it. Its disks change from then on: no copy is complete.
     async fn restart_source(&self) -> Result<()> {
-        let server = self.source_server().await?;
+        let server = self.settled_source().await?;
         if !server.metadata.contains_key(tag::STOPPED) {
             return Ok(());
         }

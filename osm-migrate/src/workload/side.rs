@@ -185,10 +185,28 @@ impl Side {
         gone_is_fine(request.empty().await)
     }
 
-    /// Deletes a volume of ours, and returns when it is gone.
+    /// Deletes a volume of ours, and returns when it is gone. Whoever was killed may have asked for
+    /// it before; a second time is refused.
     pub(super) async fn delete_volume(&self, id: &str) -> Result<()> {
-        self.storage.delete_volume(id).await?;
+        if self.storage.volume(id).await?.is_some_and(|volume| volume.status != "deleting") {
+            self.storage.delete_volume(id).await?;
+        }
         Ok(self.storage.wait_volume_gone(id, self.limit).await?)
+    }
+
+    /// The same with a snapshot, which cannot be deleted before it is made either.
+    pub(super) async fn delete_snapshot(&self, id: &str) -> Result<()> {
+        let what = format!("snapshot {id} at rest");
+        let deletable = wait_for(&what, self.limit, Poll::default(), || async {
+            Ok(match self.storage.snapshot(id).await? {
+                Some(snapshot) if snapshot.status == "creating" => Observation::Pending(snapshot.status),
+                found => Observation::Ready(found.is_some_and(|snapshot| snapshot.status != "deleting")),
+            })
+        });
+        if deletable.await? {
+            self.storage.delete_snapshot(id).await?;
+        }
+        Ok(self.storage.wait_snapshot_gone(id, self.limit).await?)
     }
 }
 

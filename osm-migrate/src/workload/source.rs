@@ -3,7 +3,7 @@
 use osm_openstack::block_storage::{CreateVolume, Filter, Volume};
 use osm_openstack::compute::Server;
 use osm_openstack::image::ImageFilter;
-use osm_openstack::{ErrorKind as CloudError, Method};
+use osm_openstack::{ErrorKind as CloudError, Method, Observation, Poll, wait_for};
 use serde::Deserialize;
 
 use super::disk::{Disk, LiveVolume, Origin, attached_device, exported_device};
@@ -38,6 +38,24 @@ impl Job<'_> {
         })
     }
 
+    /// The source server once whatever is being done with it is done: its status says nothing while
+    /// it is being stopped or started, by us before a crash or by its owner.
+    pub(super) async fn settled_source(&self) -> Result<Server> {
+        let server = self.source_server().await?;
+        if server.task_state.is_none() {
+            return Ok(server);
+        }
+        let what = format!("server {} at rest", self.id);
+        let settled = wait_for(&what, self.src.limit, Poll::default(), || async {
+            Ok(match self.src.compute.server(self.id).await? {
+                None => Observation::Failed("it is gone".to_owned()),
+                Some(Server { task_state: Some(task), .. }) => Observation::Pending(task),
+                Some(server) => Observation::Ready(server),
+            })
+        });
+        Ok(settled.await?)
+    }
+
     /// The volumes of the source server: those attached, and those that this job detached.
     pub(super) async fn live_volumes(&self) -> Result<Vec<LiveVolume>> {
         let attachments = self.src.compute.attachments(self.id).await?;
@@ -63,7 +81,7 @@ impl Job<'_> {
 
     /// Stops the source, and tells which stop its disks show.
     pub(super) async fn stop_source(&self) -> Result<Done<String>> {
-        let server = self.source_server().await?;
+        let server = self.settled_source().await?;
         let detail = match server.status.as_str() {
             "SHUTOFF" => "is stopped",
             "ACTIVE" if !self.options().stop => {
@@ -120,7 +138,7 @@ impl Job<'_> {
         };
         let found = made.iter().find(mine);
         let volume = match found {
-            Some(volume) if volume.status == "error" => {
+            Some(volume) if matches!(volume.status.as_str(), "error" | "deleting") => {
                 self.src.delete_volume(&volume.id).await?;
                 self.make_boot_volume(disk).await?
             }
@@ -164,8 +182,8 @@ impl Job<'_> {
         let filter = Filter { volume_id: Some(disk.key.clone()), ..Filter::with_metadata(tag::JOB, self.id) };
         let mut id = None;
         for snapshot in self.src.storage.snapshots(&filter).await? {
-            if snapshot.status == "error" {
-                self.src.storage.delete_snapshot(&snapshot.id).await?;
+            if matches!(snapshot.status.as_str(), "error" | "deleting") {
+                self.src.delete_snapshot(&snapshot.id).await?;
             } else {
                 id = Some(snapshot.id);
             }
