@@ -77,14 +77,12 @@ impl Change {
 /// Starts a migration and kills it at once when its story comes to `at`.
 fn kill_at_line(stage: &Stage, at: Line) {
     let mut child = stage.migrate().stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    for line in lines {
+    let came = BufReader::new(child.stdout.take().unwrap()).lines().any(|line| {
         let event: Event = serde_json::from_str(&line.unwrap()).unwrap();
-        if Line::of(&event) == Some(at) {
-            return kill(&mut child);
-        }
-    }
-    panic!("the migration ended without {at:?}");
+        Line::of(&event) == Some(at)
+    });
+    kill(&mut child);
+    assert!(came, "the migration ended without {at:?}");
 }
 
 /// Starts a migration and kills it as soon as the clouds have seen something; false when it ended

@@ -162,7 +162,9 @@ impl Job<'_> {
 
     /// Marks the destination server as moved, and forgets that the source was stopped for it.
     pub(super) async fn release(&self, server: &str) -> Result<Done<()>> {
-        self.src.untag_server(self.id, tag::STOPPED).await?;
+        if self.workload.migration_params.data_copy {
+            self.src.untag_server(self.id, tag::STOPPED).await?;
+        }
         let mark = tag::pairs([(tag::STATE, tag::COMPLETE)]);
         self.dst.compute.set_server_metadata(server, &mark).await?;
         Ok(Done::silent(()))

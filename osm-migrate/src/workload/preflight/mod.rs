@@ -101,6 +101,7 @@ impl<'a> Preflight<'a> {
             Some(reference) => self.one(missing, Target::Image, "params.image_ref", Some(reference)).await?,
             None => None,
         };
+        self.named_volumes(workload, missing).await?;
         let mut security_groups = Vec::new();
         for reference in &params.security_group_refs {
             let field = "params.security_group_refs";
@@ -125,6 +126,27 @@ impl<'a> Preflight<'a> {
         };
         let volume_types = self.volume_types.clone();
         Ok(Some(Resolved { flavor, image, security_groups, ports, floating_ips, volume_types }))
+    }
+
+    /// The volumes that take the place of copies when nothing is copied. Whether they are free is
+    /// seen later: a run before this one may have given them to the server.
+    async fn named_volumes(&self, workload: &Workload, missing: &mut Missing) -> Result<()> {
+        let how = &workload.migration_params;
+        if how.data_copy {
+            return Ok(());
+        }
+        if how.boot_volume.uuid.is_none() && workload.params.image_ref.is_none() {
+            let message =
+                "nothing to boot from: data_copy is false, boot_volume.uuid and params.image_ref are null";
+            missing.errors.push(message.to_owned());
+        }
+        let named = std::iter::once(&how.boot_volume).chain(&how.additional_volumes);
+        for id in named.filter_map(|volume| volume.uuid.as_deref()) {
+            if self.dst.storage.volume(id).await?.is_none() {
+                missing.errors.push(format!("there is no volume {id} in the destination"));
+            }
+        }
+        Ok(())
     }
 
     async fn ports(&self, workload: &Workload, missing: &mut Missing) -> Result<Vec<ResolvedPort>> {
