@@ -88,10 +88,11 @@ struct Web {
     network: Network,
     /// A floating IP that the destination's tenant has, of the address the file names.
     ip: FloatingIp,
+    mode: &'static str,
 }
 
 impl Web {
-    async fn open(mode: &str) -> Self {
+    async fn open(mode: &'static str) -> Self {
         let stage = Stage::demo();
         let session = stage.session("dst").await;
         let network = session.network().await.unwrap();
@@ -104,7 +105,25 @@ impl Web {
         stage.edit("web", exported, ip.floating_ip_address.as_deref().unwrap());
         stage.edit("web", "data_copy: true", "data_copy: false");
         stage.edit("web", "floating_ip_mode: auto", &format!("floating_ip_mode: {mode}"));
-        Self { stage, network, ip }
+        Self { stage, network, ip, mode }
+    }
+
+    /// The server is gone again and the floating IP free; from now on with another mode.
+    async fn again(mut self, mode: &'static str) -> Self {
+        let compute = self.stage.session("dst").await.compute().await.unwrap();
+        let id = self.stage.server("dst", "web").await.unwrap().id;
+        compute.delete_server(&id).await.unwrap();
+        compute.wait_server_gone(&id, LIMIT).await.unwrap();
+        for ip in self.all().await.into_iter().filter(|ip| ip.id != self.ip.id) {
+            self.network.delete::<FloatingIp>(&ip.id).await.unwrap();
+        }
+        self.lead_to(None).await;
+        self.stage.lose_state();
+        let line = |mode| format!("floating_ip_mode: {mode}");
+        self.stage.edit("web", &line(self.mode), &line(mode));
+        self.mode = mode;
+        self.ip = self.now().await;
+        self
     }
 
     /// Gives the address to another port, as if another server used it.
@@ -156,16 +175,13 @@ fn warned(events: &[Value], words: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn skip_leaves_floating_ips_alone() {
+async fn a_floating_ip_that_is_free_is_used_as_the_mode_says() {
     let web = Web::open("skip").await;
     web.migrate();
     assert!(web.addresses().await.is_empty());
     assert_eq!(web.all().await, std::slice::from_ref(&web.ip));
-}
 
-#[tokio::test(flavor = "multi_thread")]
-async fn new_makes_one_even_if_the_address_is_free() {
-    let web = Web::open("new").await;
+    let web = web.again("new").await;
     let events = web.migrate();
     assert!(!warned(&events, "floating"), "{events:?}");
     let addresses = web.addresses().await;
@@ -173,19 +189,20 @@ async fn new_makes_one_even_if_the_address_is_free() {
     assert_ne!(addresses[0], web.address());
     assert_eq!(web.all().await.len(), 2);
     assert_eq!(web.now().await, web.ip);
+
+    let mut web = web;
+    for mode in ["existing", "auto"] {
+        web = web.again(mode).await;
+        let events = web.migrate();
+        assert!(!warned(&events, "floating"), "{mode}: {events:?}");
+        assert_eq!(web.addresses().await, [web.address()], "{mode}");
+        assert_eq!(web.all().await.len(), 1, "{mode}");
+        assert_eq!(web.now().await.fixed_ip_address.as_deref(), Some("10.10.1.11"), "{mode}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn existing_takes_the_one_that_is_there() {
-    let web = Web::open("existing").await;
-    web.migrate();
-    assert_eq!(web.addresses().await, [web.address()]);
-    assert_eq!(web.all().await.len(), 1);
-    assert_eq!(web.now().await.fixed_ip_address.as_deref(), Some("10.10.1.11"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn existing_does_not_take_it_away_from_another_port() {
+async fn a_floating_ip_is_never_taken_away_from_another_port() {
     let web = Web::open("existing").await.occupied().await;
     let output = web.stage.migrate().arg("web").output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
@@ -203,20 +220,8 @@ async fn existing_does_not_take_it_away_from_another_port() {
     web.migrate();
     assert_eq!(web.addresses().await, [web.address()]);
     assert_eq!(web.stage.server("dst", "web").await.unwrap().id, server);
-}
 
-#[tokio::test(flavor = "multi_thread")]
-async fn auto_takes_the_one_that_is_there() {
-    let web = Web::open("auto").await;
-    let events = web.migrate();
-    assert!(!warned(&events, "floating"), "{events:?}");
-    assert_eq!(web.addresses().await, [web.address()]);
-    assert_eq!(web.all().await.len(), 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn auto_makes_one_when_the_address_is_taken() {
-    let web = Web::open("auto").await.occupied().await;
+    let web = web.again("auto").await.occupied().await;
     let events = web.migrate();
     assert!(warned(&events, "in use by port"), "{events:?}");
     let addresses = web.addresses().await;
