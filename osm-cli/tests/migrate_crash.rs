@@ -57,7 +57,7 @@ const CHANGES: [Change; 12] = [
     Change("dst", Service::Nova, "POST", "/os-volume_attachments"),
     Change("dst", Service::Nova, "DELETE", "/os-volume_attachments/"),
     Change("dst", Service::Nova, "POST", "/servers"),
-    Change("src", Service::Cinder, "DELETE", "/metadata/osm_job"),
+    Change("src", Service::Cinder, "DELETE", "/metadata/osm_lent"),
     Change("src", Service::Cinder, "DELETE", "/volumes/"),
     Change("src", Service::Cinder, "DELETE", "/snapshots/"),
 ];

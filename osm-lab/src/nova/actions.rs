@@ -59,7 +59,7 @@ pub(super) async fn act(call: Call, Path(id): Path<String>, body: Bytes) -> Answ
     Ok(empty(202))
 }
 
-fn begin(server: &mut Server, what: &str, from: &[&str], task: &str) -> Result<(), Refusal> {
+fn begin(server: &mut Server, what: &'static str, from: &[&str], task: &str) -> Result<(), Refusal> {
     let id = &server.id;
     if let Some(task) = &server.task {
         return Err(refuse(409, format!("Cannot '{what}' instance {id} while it is in task_state {task}")));
@@ -69,6 +69,7 @@ fn begin(server: &mut Server, what: &str, from: &[&str], task: &str) -> Result<(
         return Err(refuse(409, format!("Cannot '{what}' instance {id} while it is in vm_state {state}")));
     }
     server.task = Some(task.to_owned());
+    server.note(what);
     Ok(())
 }
 

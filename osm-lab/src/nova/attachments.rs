@@ -112,6 +112,7 @@ pub(super) async fn attach(call: Call, Path(id): Path<String>, body: Bytes) -> A
     disk.delete_on_termination = wanted.delete_on_termination.unwrap_or(false);
     let body = view(&call, &id, &disk);
     server.disks.push(disk.clone());
+    server.note("attach_volume");
     let fails = call.struck(|fault| matches!(fault, FaultKind::AttachFails));
     call.cloud.later(move |cloud| {
         let mut world = cloud.world();
@@ -185,6 +186,7 @@ pub(super) async fn detach(call: Call, Path((id, volume_id)): Path<(String, Stri
         }
         volume.set("detaching");
     }
+    own(&call, &mut world, &id)?.note("detach_volume");
     if !call.struck(|fault| matches!(fault, FaultKind::DetachSticks)) {
         call.cloud.later(move |cloud| give_back(cloud, &mut cloud.world(), &id, &volume_id));
     }

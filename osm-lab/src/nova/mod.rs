@@ -6,6 +6,7 @@ mod block_devices;
 mod create;
 mod delete;
 mod flavors;
+mod history;
 mod images;
 mod interfaces;
 mod keypairs;
@@ -34,6 +35,7 @@ pub(crate) fn routes() -> Router<Context> {
     let server = Router::new()
         .route("/", get(servers::show).put(servers::update).delete(delete::delete))
         .route("/action", post(actions::act))
+        .route("/os-instance-actions", get(history::list))
         .route("/metadata", get(metadata::list).post(metadata::merge).put(metadata::replace))
         .route("/metadata/{key}", get(metadata::show).put(metadata::set).delete(metadata::remove))
         .route("/tags", get(tags::list).put(tags::replace).delete(tags::clear))

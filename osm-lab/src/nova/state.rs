@@ -91,6 +91,7 @@ pub(crate) struct Server {
     pub(crate) created: Timestamp,
     pub(crate) updated: Timestamp,
     pub(crate) launched: Option<Timestamp>,
+    pub(crate) history: Vec<super::history::Action>,
 }
 
 impl Server {
@@ -120,6 +121,7 @@ impl Server {
             created,
             updated: created,
             launched: None,
+            history: Vec::new(),
         }
     }
 

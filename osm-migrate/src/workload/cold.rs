@@ -82,7 +82,7 @@ impl Job<'_> {
         if pending.is_empty() {
             return Ok(());
         }
-        let boot = self.step(Step::BootDisk, self.boot_disks(&mut pending)).await?;
+        let boot = self.step(Step::BootDisk, self.boot_disks(&mut pending, point)).await?;
         let pending: Vec<&Disk> = pending.into_iter().map(|disk| &*disk).collect();
         self.step(Step::DetachVolumes, self.detach_volumes(&pending)).await?;
         let readable: Vec<&str> = pending
@@ -103,10 +103,10 @@ impl Job<'_> {
         self.step(Step::VerifyDisks, self.verify_disks(&pairs, point)).await
     }
 
-    async fn boot_disks(&self, pending: &mut [&mut Disk]) -> Result<Done<Option<String>>> {
+    async fn boot_disks(&self, pending: &mut [&mut Disk], point: &str) -> Result<Done<Option<String>>> {
         // At most one disk boots.
         if let Some(disk) = pending.iter_mut().find(|disk| disk.boots()) {
-            let volume = self.boot_disk(disk).await?;
+            let volume = self.boot_disk(disk, point).await?;
             self.record(Step::BootDisk, &disk.key, Some(&volume)).await?;
             return Ok(Done::new(Some(volume.clone()), volume));
         }

@@ -24,7 +24,7 @@ impl Job<'_> {
     pub(super) async fn copies(&self, point: Option<&str>) -> Result<BTreeMap<String, Copy>> {
         let mut copies: BTreeMap<String, Copy> = BTreeMap::new();
         let mut spare = Vec::new();
-        for volume in self.dst.volumes_of(self.id).await? {
+        for volume in self.dst.made_volumes(self.id, Step::CreateVolumes).await? {
             let Some(key) = volume.metadata.get(tag::SOURCE_VOLUME) else { continue };
             if volume.status == "deleting" {
                 continue;
@@ -166,7 +166,7 @@ impl Job<'_> {
 
     /// Takes all copies off the conversion host.
     pub(super) async fn detach_copies(&self) -> Result<usize> {
-        let volumes = self.dst.volumes_of(self.id).await?;
+        let volumes = self.dst.made_volumes(self.id, Step::CreateVolumes).await?;
         for volume in &volumes {
             self.dst.detach(&self.dst.host_id, &volume.id).await?;
         }

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use osm_model::Server as Workload;
+use uuid::Uuid;
 
 use super::log::WorkloadLog;
 use super::preflight::Resolved;
@@ -29,6 +30,9 @@ pub(super) struct Job<'a> {
     pub(super) id: &'a str,
     pub(super) name: &'a str,
     pub(super) claim: Claim,
+    /// The point of a source whose story cannot be read: this run's own, so that no other run takes
+    /// what it copied for the present.
+    pub(super) unknown_point: String,
     log: WorkloadLog,
     /// The step under way, as its place in [`Step::ALL`].
     current: AtomicU8,
@@ -45,7 +49,8 @@ impl<'a> Job<'a> {
     ) -> Result<Self> {
         let log = WorkloadLog::open(&migration.data_dir, name)?;
         let (src, dst) = (&clouds.src, &clouds.dst);
-        Ok(Self { migration, src, dst, workload, resolved, id, name, claim, log, current: AtomicU8::new(0) })
+        let (unknown_point, current) = (format!("unknown-{}", Uuid::new_v4()), AtomicU8::new(0));
+        Ok(Self { migration, src, dst, workload, resolved, id, name, claim, unknown_point, log, current })
     }
 
     pub(super) fn options(&self) -> &MigrationOptions {

@@ -1,8 +1,9 @@
 //! Puts the source back, and tidies up after a failure. Everything is looked up in the clouds, so it
 //! works as well for what another process left behind.
 
+use std::collections::BTreeMap;
+
 use osm_openstack::block_storage::{Filter, Volume};
-use osm_openstack::image::ImageFilter;
 use osm_openstack::network::Port;
 
 use super::disk::exported_device;
@@ -14,11 +15,7 @@ use crate::{Error, ErrorKind, Result, Step};
 impl Job<'_> {
     /// Gives the source server its volumes back, and deletes what was made of its boot disk.
     pub(super) async fn restore_source(&self) -> Result<Done<()>> {
-        let mut lent = Vec::new();
-        let mut made = Vec::new();
-        for volume in self.src.volumes_of(self.id).await? {
-            if volume.metadata.contains_key(tag::STEP) { made.push(volume) } else { lent.push(volume) }
-        }
+        let mut lent = self.src.lent_volumes(self.id).await?;
         let place = |volume: &Volume| exported_device(self.workload, &volume.id).unwrap_or_default();
         lent.sort_by_key(|volume| (place(volume).len(), place(volume)));
         let mut failed = None;
@@ -29,7 +26,7 @@ impl Job<'_> {
                 failed = Some(error);
             }
         }
-        if let Err(error) = self.delete_temporary(&made).await {
+        if let Err(error) = self.delete_temporary(None).await {
             self.warn(format!("temporary things of the source are left: {}", error.chain())).await;
             failed = Some(error);
         }
@@ -47,28 +44,35 @@ impl Job<'_> {
                 return Err(error);
             }
             self.warn(format!("volume {id} is stuck in status {}", volume.status)).await;
-            return self.src.untag_volume(id, &[tag::JOB]).await;
+            return self.src.untag_volume(id, &[tag::LENT]).await;
         }
         if !self.src.host_id.is_empty() {
             self.src.detach(&self.src.host_id, id).await?;
         }
         self.src.attach(self.id, id).await?;
-        self.src.untag_volume(id, &[tag::JOB]).await?;
+        self.src.untag_volume(id, &[tag::LENT]).await?;
         self.record(Step::RestoreSource, id, None).await
     }
 
-    async fn delete_temporary(&self, volumes: &[Volume]) -> Result<()> {
-        for volume in volumes {
+    /// Deletes what was made of the boot disk, but what shows the stop to `keep`.
+    pub(super) async fn delete_temporary(&self, keep: Option<&str>) -> Result<()> {
+        let stale = |metadata: &BTreeMap<String, String>| {
+            keep.is_none_or(|point| metadata.get(tag::POINT).map(String::as_str) != Some(point))
+        };
+        let made = self.src.made_volumes(self.id, Step::BootDisk).await?;
+        for volume in made.iter().filter(|volume| stale(&volume.metadata)) {
             if !self.src.host_id.is_empty() && volume.status != "deleting" {
                 self.src.detach(&self.src.host_id, &volume.id).await?;
             }
             self.src.delete_volume(&volume.id).await?;
         }
-        for snapshot in self.src.storage.snapshots(&Filter::with_metadata(tag::JOB, self.id)).await? {
+        let mine = Filter { metadata: tag::of(self.id, Step::BootDisk), ..Filter::default() };
+        let snapshots = self.src.storage.snapshots(&mine).await?;
+        for snapshot in snapshots.iter().filter(|snapshot| stale(&snapshot.metadata)) {
             self.src.delete_snapshot(&snapshot.id).await?;
         }
-        let images = ImageFilter { properties: tag::pairs([(tag::JOB, self.id)]), ..ImageFilter::default() };
-        for image in self.src.image.list(&images).await? {
+        let images = self.own_images(tag::of(self.id, Step::BootDisk)).await?;
+        for image in images.iter().filter(|image| stale(&image.properties)) {
             self.src.image.delete(&image.id).await?;
         }
         Ok(())
@@ -113,7 +117,7 @@ impl Job<'_> {
         if !server.metadata.contains_key(tag::STOPPED) {
             return Ok(());
         }
-        for volume in self.dst.volumes_of(self.id).await? {
+        for volume in self.dst.made_volumes(self.id, Step::CreateVolumes).await? {
             if volume.metadata.get(tag::STATE).is_some_and(|state| state == tag::COMPLETE) {
                 self.dst.tag_volume(&volume.id, tag::pairs([(tag::STATE, tag::SEEDING)])).await?;
             }
@@ -144,7 +148,7 @@ impl Job<'_> {
         if !self.dst.host_id.is_empty() {
             self.detach_copies().await?;
         }
-        let volumes = self.dst.volumes_of(self.id).await?;
+        let volumes = self.dst.made_volumes(self.id, Step::CreateVolumes).await?;
         if !self.options().cleanup {
             if !volumes.is_empty() {
                 self.warn(format!("{} destination volumes are kept for the next run", volumes.len())).await;

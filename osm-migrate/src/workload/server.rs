@@ -115,6 +115,7 @@ impl Job<'_> {
     fn wish(&self, networks: Vec<ServerNetwork>, disks: &[(&Disk, String)]) -> Result<CreateServer> {
         let params = &self.workload.params;
         let mut metadata = params.metadata.clone();
+        metadata.retain(|key, _| !tag::is_ours(key));
         metadata.insert(tag::JOB.to_owned(), self.id.to_owned());
         let neutron = self.workload.migration_params.port_creation_mode == PortCreationMode::Neutron;
         let groups = if neutron { &[][..] } else { &self.resolved.security_groups };

@@ -13,7 +13,7 @@ use osm_openstack::{Method, Observation, Poll, Session, wait_for};
 
 use super::tag;
 use crate::host::address::find_server;
-use crate::{ConversionHost, Error, ErrorKind, Result};
+use crate::{ConversionHost, Error, ErrorKind, Result, Step};
 
 /// How long a device may take to appear on a host that the cloud has attached it to.
 const DEVICE: Duration = Duration::from_secs(120);
@@ -155,9 +155,19 @@ impl Side {
         Ok(HostDevice { path: device.path, size: device.size })
     }
 
-    /// The volumes of a job.
-    pub(super) async fn volumes_of(&self, job: &str) -> Result<Vec<Volume>> {
-        let mut volumes = self.storage.volumes(&Filter::with_metadata(tag::JOB, job)).await?;
+    /// The volumes that this step of a job made; within one project those of other steps are here, too.
+    pub(super) async fn made_volumes(&self, job: &str, step: Step) -> Result<Vec<Volume>> {
+        self.tagged_volumes(&tag::of(job, step)).await
+    }
+
+    /// The volumes that were taken from a server for a while.
+    pub(super) async fn lent_volumes(&self, server: &str) -> Result<Vec<Volume>> {
+        self.tagged_volumes(&tag::pairs([(tag::LENT, server)])).await
+    }
+
+    async fn tagged_volumes(&self, metadata: &BTreeMap<String, String>) -> Result<Vec<Volume>> {
+        let filter = Filter { metadata: metadata.clone(), ..Filter::default() };
+        let mut volumes = self.storage.volumes(&filter).await?;
         volumes.sort_by(|one, other| (&one.created_at, &one.id).cmp(&(&other.created_at, &other.id)));
         Ok(volumes)
     }

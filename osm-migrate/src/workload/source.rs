@@ -1,8 +1,10 @@
 //! The source: stopped, its boot disk made readable, its data volumes lent to the conversion host.
 
+use std::collections::BTreeMap;
+
 use osm_openstack::block_storage::{CreateVolume, Filter, Volume};
 use osm_openstack::compute::Server;
-use osm_openstack::image::ImageFilter;
+use osm_openstack::image::{ImageFilter, ImageObject};
 use osm_openstack::{ErrorKind as CloudError, Method, Observation, Poll, wait_for};
 use serde::Deserialize;
 
@@ -65,9 +67,8 @@ impl Job<'_> {
             let device = attachment.device.clone().or_else(|| exported_device(self.workload, &volume.id));
             live.push(LiveVolume { volume, device: device.unwrap_or_default() });
         }
-        for volume in self.src.volumes_of(self.id).await? {
-            let lent = !volume.metadata.contains_key(tag::STEP);
-            if lent && attached_device(&attachments, &volume.id).is_none() {
+        for volume in self.src.lent_volumes(self.id).await? {
+            if attached_device(&attachments, &volume.id).is_none() {
                 let device = exported_device(self.workload, &volume.id).unwrap_or_default();
                 live.push(LiveVolume { volume, device });
             }
@@ -121,29 +122,29 @@ impl Job<'_> {
         let request = self.src.compute.service().request("list server actions", Method::GET, path);
         let mut actions: Vec<Action> = match request.keyed("instanceActions").await {
             Ok(actions) => actions,
-            // Not every policy shows them. Then only starts by this tool are noticed.
+            // Not every policy shows them. Then nothing an earlier run copied can be trusted.
             Err(error) if matches!(error.kind(), CloudError::NotFound | CloudError::Forbidden) => Vec::new(),
             Err(error) => return Err(error.into()),
         };
         actions.retain(|action| !HARMLESS.contains(&action.action.as_str()));
+        // Nova tells the latest first, and its times are whole seconds.
+        actions.reverse();
         actions.sort_by(|one, other| one.start_time.cmp(&other.start_time));
-        Ok(actions.pop().map_or_else(|| "unknown".to_owned(), |last| last.request_id))
+        Ok(actions.pop().map_or_else(|| self.unknown_point.clone(), |last| last.request_id))
     }
 
-    /// Makes a volume with the boot disk's bytes, and gives its id.
-    pub(super) async fn boot_disk(&self, disk: &mut Disk) -> Result<String> {
-        let made = self.src.volumes_of(self.id).await?;
-        let mine = |volume: &&Volume| {
-            volume.metadata.get(tag::STEP).is_some_and(|step| step == Step::BootDisk.as_str())
-        };
-        let found = made.iter().find(mine);
-        let volume = match found {
+    /// Makes a volume with the boot disk's bytes at this stop, and gives its id.
+    pub(super) async fn boot_disk(&self, disk: &mut Disk, point: &str) -> Result<String> {
+        // What shows an earlier stop lacks what was written since.
+        self.delete_temporary(Some(point)).await?;
+        let made = self.src.made_volumes(self.id, Step::BootDisk).await?;
+        let volume = match made.into_iter().next() {
             Some(volume) if matches!(volume.status.as_str(), "error" | "deleting") => {
                 self.src.delete_volume(&volume.id).await?;
-                self.make_boot_volume(disk).await?
+                self.make_boot_volume(disk, point).await?
             }
-            Some(volume) => volume.clone(),
-            None => self.make_boot_volume(disk).await?,
+            Some(volume) => volume,
+            None => self.make_boot_volume(disk, point).await?,
         };
         let volume =
             self.src.storage.wait_volume(&volume.id, &["available", "in-use"], self.src.limit).await?;
@@ -151,13 +152,13 @@ impl Job<'_> {
         Ok(volume.id)
     }
 
-    async fn make_boot_volume(&self, disk: &Disk) -> Result<Volume> {
-        let mut metadata = tag::of(self.id, Step::BootDisk);
+    async fn make_boot_volume(&self, disk: &Disk, point: &str) -> Result<Volume> {
+        let mut metadata = self.temporary(point);
         metadata.insert(tag::SOURCE_VOLUME.to_owned(), disk.key.clone());
         let name = Some(format!("{PREFIX}{}", disk.key));
         let wish = match disk.origin {
             Origin::BootVolume => {
-                let snapshot = self.snapshot(disk).await?;
+                let snapshot = self.snapshot(disk, point).await?;
                 CreateVolume {
                     name,
                     size: disk.size_gib,
@@ -167,7 +168,7 @@ impl Job<'_> {
                 }
             }
             Origin::BootImage => {
-                let (image_id, size) = self.server_image().await?;
+                let (image_id, size) = self.server_image(point).await?;
                 CreateVolume { name, size, image_id: Some(image_id), metadata, ..Default::default() }
             }
             Origin::Data => {
@@ -178,8 +179,10 @@ impl Job<'_> {
     }
 
     /// A snapshot of the boot volume, which stays attached.
-    async fn snapshot(&self, disk: &Disk) -> Result<String> {
-        let filter = Filter { volume_id: Some(disk.key.clone()), ..Filter::with_metadata(tag::JOB, self.id) };
+    async fn snapshot(&self, disk: &Disk, point: &str) -> Result<String> {
+        let metadata = self.temporary(point);
+        let filter =
+            Filter { volume_id: Some(disk.key.clone()), metadata: metadata.clone(), ..Filter::default() };
         let mut id = None;
         for snapshot in self.src.storage.snapshots(&filter).await? {
             if matches!(snapshot.status.as_str(), "error" | "deleting") {
@@ -192,7 +195,6 @@ impl Job<'_> {
             Some(id) => id,
             None => {
                 let name = format!("{PREFIX}{}", disk.key);
-                let metadata = tag::of(self.id, Step::BootDisk);
                 self.src.storage.create_snapshot(&disk.key, &name, true, &metadata).await?.id
             }
         };
@@ -200,10 +202,9 @@ impl Job<'_> {
     }
 
     /// An image of the server's local boot disk, and how large a volume must be for it.
-    async fn server_image(&self) -> Result<(String, u64)> {
-        let metadata = tag::of(self.id, Step::BootDisk);
-        let filter = ImageFilter { properties: tag::pairs([(tag::JOB, self.id)]), ..ImageFilter::default() };
-        let found = self.src.image.list(&filter).await?;
+    async fn server_image(&self, point: &str) -> Result<(String, u64)> {
+        let metadata = self.temporary(point);
+        let found = self.own_images(metadata.clone()).await?;
         let id = match found.into_iter().find(|image| !matches!(image.status.as_str(), "killed" | "deleted"))
         {
             Some(image) => image.id,
@@ -219,6 +220,19 @@ impl Job<'_> {
         Ok((id, size))
     }
 
+    /// What a temporary thing of the boot disk carries.
+    fn temporary(&self, point: &str) -> BTreeMap<String, String> {
+        let mut metadata = tag::of(self.id, Step::BootDisk);
+        metadata.insert(tag::POINT.to_owned(), point.to_owned());
+        metadata
+    }
+
+    /// The project's own images with these properties: a public one may bear any.
+    pub(super) async fn own_images(&self, properties: BTreeMap<String, String>) -> Result<Vec<ImageObject>> {
+        let owner = Some(self.src.session.project_id());
+        Ok(self.src.image.list(&ImageFilter { owner, properties, ..ImageFilter::default() }).await?)
+    }
+
     /// Takes the data volumes off the source server, marked as lent.
     pub(super) async fn detach_volumes(&self, disks: &[&Disk]) -> Result<Done<()>> {
         let data: Vec<_> = disks.iter().filter(|disk| disk.origin == Origin::Data).collect();
@@ -226,10 +240,10 @@ impl Job<'_> {
             let volume = self.src.settled(&disk.key).await?;
             if volume.is_attached_to(self.id) {
                 // Marked before it is detached: the mark says where it belongs.
-                self.src.tag_volume(&disk.key, tag::pairs([(tag::JOB, self.id)])).await?;
+                self.src.tag_volume(&disk.key, tag::pairs([(tag::LENT, self.id)])).await?;
                 self.src.detach(self.id, &disk.key).await?;
                 self.record(Step::DetachVolumes, &disk.key, None).await?;
-            } else if volume.metadata.get(tag::JOB).map(String::as_str) != Some(self.id) {
+            } else if volume.metadata.get(tag::LENT).map(String::as_str) != Some(self.id) {
                 let message = format!("volume {} is not attached to the server any more", disk.key);
                 return Err(self.blocked(message, "attach it again, or export workloads again"));
             }

@@ -6,6 +6,9 @@ use crate::Step;
 
 /// The job: the id of the source server.
 pub(super) const JOB: &str = "osm_job";
+/// On a volume of the source: the server it was taken from for a while. Not [`JOB`]: a volume that was
+/// itself a copy once still says so, and two projects may be one.
+pub(super) const LENT: &str = "osm_lent";
 /// The step that made the thing.
 pub(super) const STEP: &str = "osm_step";
 /// The source volume a copy is of; [`BOOT_IMAGE`] for the boot disk of a server without one.
@@ -26,6 +29,11 @@ pub(super) const COMPLETE: &str = "complete";
 
 /// The boot disk of a server that has no boot volume.
 pub(super) const BOOT_IMAGE: &str = "boot-image";
+
+/// Whether a key is one of ours: what was moved before must not pass for what is moved now.
+pub(super) fn is_ours(key: &str) -> bool {
+    [JOB, LENT, STEP, SOURCE_VOLUME, STATE, POINT, DIGEST, STOPPED].contains(&key)
+}
 
 /// What all things of a job carry.
 pub(super) fn of(job: &str, step: Step) -> BTreeMap<String, String> {

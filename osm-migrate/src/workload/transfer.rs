@@ -44,7 +44,7 @@ impl Job<'_> {
         check_sizes(pair)?;
         let evidence = format!("{} {point}", pair.volume);
         let copied = self.recorded(Step::CopyDisks, &pair.disk.key).await?;
-        if point != "unknown" && copied.is_some_and(|copied| copied.data.as_deref() == Some(&evidence)) {
+        if copied.is_some_and(|copied| copied.data.as_deref() == Some(&evidence)) {
             return Ok(());
         }
         self.pull(pair).await.map_err(|error| {

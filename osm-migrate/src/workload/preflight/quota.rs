@@ -5,7 +5,7 @@ use osm_model::{FloatingIpMode, Server as Workload};
 use super::super::side::Side;
 use super::super::tag;
 use super::Resolved;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, Step};
 
 /// What a plan needs of one cloud.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -59,7 +59,7 @@ async fn remaining(dst: &Side, workload: &Workload, resolved: &Resolved) -> Resu
         return Ok(None);
     }
     let mut needs = of_destination(workload, resolved);
-    for volume in dst.volumes_of(id).await? {
+    for volume in dst.made_volumes(id, Step::CreateVolumes).await? {
         needs.volumes -= 1;
         needs.gigabytes -= count(volume.size);
     }
