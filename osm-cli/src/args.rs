@@ -236,16 +236,38 @@ pub(crate) struct Serve {
     pub(crate) writable: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Identity {
+    /// Refuse the device unless it is this volume's once it is open.
+    #[arg(long, value_name = "ID")]
+    volume: Option<String>,
+    /// The folder where udev names devices by id.
+    #[arg(long, value_name = "DIR", requires = "volume")]
+    devices: Option<PathBuf>,
+}
+
+impl From<Identity> for Option<osm_migrate::agent::Identity> {
+    fn from(Identity { volume, devices }: Identity) -> Self {
+        volume.map(|volume| osm_migrate::agent::Identity { volume, devices })
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Agent {
     /// Serve a device, read-only, over NBD on standard input and output.
-    Export { device: PathBuf },
+    Export {
+        device: PathBuf,
+        #[command(flatten)]
+        identity: Identity,
+    },
     /// Copy what standard input serves to a device; events go to standard error.
     Pull {
         device: PathBuf,
         /// How many bytes to copy.
         #[arg(long)]
         size: u64,
+        #[command(flatten)]
+        identity: Identity,
     },
     /// Hash the first bytes of a device.
     Hash {
@@ -253,6 +275,8 @@ pub(crate) enum Agent {
         /// How many bytes to hash.
         #[arg(long)]
         size: u64,
+        #[command(flatten)]
+        identity: Identity,
     },
     /// Find the device of an attached volume.
     Device {

@@ -130,7 +130,7 @@ async fn host_keys_are_checked_and_no_question_is_asked() {
 async fn agents_end_when_the_orchestrator_does() {
     let stage = Stage::new();
     let host = stage.plain();
-    let agent = AgentCommand::Hash(HashArgs { device: "/dev/vdb".into(), size: 1 });
+    let agent = AgentCommand::Hash(HashArgs { device: "/dev/vdb".into(), size: 1, identity: None });
     let mut process = host.spawn(agent, AgentStdio::None).await.unwrap();
     assert!(process.next().await.unwrap().is_some(), "it runs");
     // Dropping the host closes the leash, as the death of this process would.

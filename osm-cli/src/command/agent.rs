@@ -10,9 +10,15 @@ use crate::args::Agent;
 
 pub(crate) async fn run(arguments: Agent) -> Result<ExitCode> {
     match arguments {
-        Agent::Export { device } => agent::export(ExportArgs { device }).await?,
-        Agent::Pull { device, size } => agent::pull(PullArgs { device, size }).await?,
-        Agent::Hash { device, size } => agent::hash(HashArgs { device, size }).await?,
+        Agent::Export { device, identity } => {
+            agent::export(ExportArgs { device, identity: identity.into() }).await?;
+        }
+        Agent::Pull { device, size, identity } => {
+            agent::pull(PullArgs { device, size, identity: identity.into() }).await?;
+        }
+        Agent::Hash { device, size, identity } => {
+            agent::hash(HashArgs { device, size, identity: identity.into() }).await?;
+        }
         Agent::Device { volume, devices, wait } => {
             agent::device(DeviceArgs { volume, devices, wait: Duration::from_secs(wait) }).await?;
         }

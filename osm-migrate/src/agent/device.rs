@@ -65,6 +65,22 @@ impl DeviceSearch {
         }
     }
 
+    /// Refuses a device that is not `volume`'s now.
+    pub(super) fn check(&self, volume: &str, path: &Path) -> Result<()> {
+        let real = fs::canonicalize(path)?;
+        match self.find(volume)? {
+            Some(found) if fs::canonicalize(&found)? == real => Ok(()),
+            found => {
+                let now = found.map_or_else(|| "nothing".to_owned(), |found| found.display().to_string());
+                let message =
+                    format!("{} is not the volume's device any more; now it is {now}", real.display());
+                Err(Error::new(ErrorKind::Host, message)
+                    .with_object(format!("volume {volume}"))
+                    .with_hint("run again: the device is looked for anew"))
+            }
+        }
+    }
+
     /// The device of `volume`, if it is there now.
     fn find(&self, volume: &str) -> Result<Option<PathBuf>> {
         if volume.len() < SERIAL_LENGTH
@@ -95,14 +111,19 @@ impl DeviceSearch {
             .flatten()
             .filter(|entry| entry.file_name().to_str().is_some_and(|name| names(name, volume)))
             .filter_map(|entry| fs::canonicalize(entry.path()).ok())
+            .filter(|path| !self.is_another(path, volume))
             .collect()
+    }
+
+    /// Whether the kernel knows another serial number than the name says: udev may lag behind, and
+    /// the letter of a disk that was just unplugged is used again.
+    fn is_another(&self, path: &Path, volume: &str) -> bool {
+        let known = path.file_name().and_then(|name| serial(&self.sys_block.join(name)));
+        known.is_some_and(|known| !known.trim().is_empty() && !is_serial(known.trim(), volume))
     }
 
     fn by_serial(&self, volume: &str) -> BTreeSet<PathBuf> {
         let Ok(entries) = fs::read_dir(&self.sys_block) else { return BTreeSet::new() };
-        let serial = |folder: &Path| {
-            ["serial", "device/serial"].iter().find_map(|file| fs::read_to_string(folder.join(file)).ok())
-        };
         entries
             .flatten()
             .filter(|entry| serial(&entry.path()).is_some_and(|serial| is_serial(serial.trim(), volume)))
@@ -116,6 +137,11 @@ impl DeviceSearch {
 fn names(name: &str, volume: &str) -> bool {
     let Some(at) = name.find(&volume[..SERIAL_LENGTH]) else { return false };
     is_serial(&name[at..], volume)
+}
+
+/// The serial number of the disk with this folder in sysfs, if the kernel tells it.
+fn serial(folder: &Path) -> Option<String> {
+    ["serial", "device/serial"].iter().find_map(|file| fs::read_to_string(folder.join(file)).ok())
 }
 
 fn is_serial(serial: &str, volume: &str) -> bool {
@@ -200,6 +226,27 @@ mod tests {
         host.link("virtio-0e9ff1ab-fb8d-4c12-8", &host.disk("vdb"));
         host.link(&format!("scsi-0QEMU_QEMU_HARDDISK_{VOLUME}"), &host.disk("sdb"));
         assert_eq!(host.search.find(VOLUME).unwrap_err().kind(), ErrorKind::Host);
+    }
+
+    #[test]
+    fn a_name_that_lags_behind_the_kernel_is_not_believed() {
+        let host = host();
+        host.link("virtio-0e9ff1ab-fb8d-4c12-8", &host.disk("vdb"));
+        host.serial("vdb", "1111111a-fb8d-4c12-8");
+        assert_eq!(host.search.find(VOLUME).unwrap(), None);
+    }
+
+    #[test]
+    fn a_device_that_became_another_volumes_is_refused() {
+        let host = host();
+        let (vdb, vdc) = (host.disk("vdb"), host.disk("vdc"));
+        host.link("virtio-0e9ff1ab-fb8d-4c12-8", &vdb);
+        host.search.check(VOLUME, &vdb).unwrap();
+        fs::remove_file(host.search.by_id.join("virtio-0e9ff1ab-fb8d-4c12-8")).unwrap();
+        assert_eq!(host.search.check(VOLUME, &vdb).unwrap_err().kind(), ErrorKind::Host);
+        host.link("virtio-0e9ff1ab-fb8d-4c12-8", &vdc);
+        let error = host.search.check(VOLUME, &vdb).unwrap_err();
+        assert!(error.to_string().contains("vdc"), "{error}");
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! The work of agents on disks: serve, pull, hash.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,10 +9,11 @@ use osm_transfer::endpoint::{Endpoint, OpenOptions};
 use osm_transfer::hash::{HashOptions, hash_disk};
 use osm_transfer::nbd::{Client, ClientOptions, Export, Server, ServerOptions};
 use osm_transfer::transfer::{Transfer, Verify};
+use rustix::fs::Advice;
 
 use super::report::{Report, Reporter};
 use super::stdio::{Reader, Writer};
-use super::{HashArgs, PullArgs, device};
+use super::{ExportArgs, HashArgs, Identity, PullArgs, device};
 use crate::{Error, ErrorKind, Result};
 
 /// How long a destination may be held by another writer: one whose orchestrator was killed ends
@@ -20,8 +21,9 @@ use crate::{Error, ErrorKind, Result};
 const LOCK_WAIT: Duration = Duration::from_secs(15);
 
 /// Serves `device`, read-only, until the client leaves.
-pub(super) async fn serve(device: PathBuf, reader: Reader, writer: Writer) -> Result<()> {
-    let source = open_source(&device).await?;
+pub(super) async fn serve(args: ExportArgs, reader: Reader, writer: Writer) -> Result<()> {
+    let source = open_source(&args.device).await?;
+    Identity::check(args.identity.as_ref(), &args.device)?;
     let server = Server::new(vec![Export::read_only("", source)], ServerOptions::default());
     Ok(server.serve_stream(reader, writer).await?)
 }
@@ -43,6 +45,7 @@ pub(super) async fn pull(args: PullArgs, reader: Reader, writer: Writer, reporte
         .open_sink(args.size, &options)
         .await
         .map_err(|error| named(error.into(), &args.device))?;
+    Identity::check(args.identity.as_ref(), &args.device)?;
     let source: Arc<dyn BlockSource> = client.clone();
     let transfer = Transfer::builder()
         .source(source)
@@ -62,9 +65,16 @@ pub(super) async fn pull(args: PullArgs, reader: Reader, writer: Writer, reporte
 /// Hashes the first bytes of the device.
 pub(super) async fn hash(args: HashArgs, reporter: Reporter) -> Result<()> {
     let source = open_source(&args.device).await?;
+    Identity::check(args.identity.as_ref(), &args.device)?;
     if source.size() < args.size {
         let message = format!("the device has {} bytes, less than {}", source.size(), args.size);
         return Err(named(Error::new(ErrorKind::Agent, message), &args.device));
+    }
+    // What was written may still be in memory, where it says nothing of the disk.
+    if let Some(disk) = source.descriptor()
+        && let Err(error) = rustix::fs::fadvise(disk, 0, None, Advice::DontNeed)
+    {
+        tracing::debug!(%error, "cached pages stay");
     }
     let options = HashOptions { limit: Some(args.size), ..HashOptions::default() };
     let hash = hash_disk(&source, &options, Arc::new(reporter.clone()))
@@ -87,6 +97,7 @@ fn named(error: Error, device: &Path) -> Error {
 mod tests {
     use std::fs::{self, File};
     use std::os::unix::fs::FileExt as _;
+    use std::path::PathBuf;
 
     use tokio::net::UnixStream;
 
@@ -119,16 +130,17 @@ mod tests {
             let (reporter, inbox) = Reporter::to_channel();
             let (near_read, near_write) = near.into_split();
             let (far_read, far_write) = far.into_split();
-            let args = PullArgs { device: self.path("target"), size };
+            let args = PullArgs { device: self.path("target"), size, identity: None };
+            let export = ExportArgs { device: self.path("source"), identity: None };
             let (served, pulled) = tokio::join!(
-                Box::pin(serve(self.path("source"), Box::new(near_read), Box::new(near_write))),
+                Box::pin(serve(export, Box::new(near_read), Box::new(near_write))),
                 Box::pin(pull(args, Box::new(far_read), Box::new(far_write), reporter)),
             );
             (served, pulled, inbox.into_iter().collect())
         }
         async fn root(&self, name: &str, size: u64) -> String {
             let (reporter, inbox) = Reporter::to_channel();
-            hash(HashArgs { device: self.path(name), size }, reporter).await.unwrap();
+            hash(HashArgs { device: self.path(name), size, identity: None }, reporter).await.unwrap();
             match inbox.into_iter().last() {
                 Some(Report::Hashed { root, .. }) => root,
                 other => panic!("{other:?}"),
@@ -176,6 +188,33 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_device_that_is_another_volumes_is_neither_written_nor_read() {
+        let disks = Disks::new();
+        disks.target(SIZE, 0xff);
+        let by_id = disks.path("by-id");
+        fs::create_dir(&by_id).unwrap();
+        std::os::unix::fs::symlink(disks.path("source"), by_id.join("virtio-0e9ff1ab-fb8d-4c12-8")).unwrap();
+        let volume = "0e9ff1ab-fb8d-4c12-81c4-29d519d09cb9".to_owned();
+        let identity = Some(Identity { volume, devices: Some(by_id) });
+        let (near, far) = UnixStream::pair().unwrap();
+        let (reporter, _inbox) = Reporter::to_channel();
+        let (near_read, near_write) = near.into_split();
+        let (far_read, far_write) = far.into_split();
+        // The source is what the name leads to, the target is not.
+        let export = ExportArgs { device: disks.path("source"), identity: identity.clone() };
+        let pull_args = PullArgs { device: disks.path("target"), size: SIZE, identity: identity.clone() };
+        let (served, pulled) = tokio::join!(
+            Box::pin(serve(export, Box::new(near_read), Box::new(near_write))),
+            Box::pin(pull(pull_args, Box::new(far_read), Box::new(far_write), reporter.clone())),
+        );
+        served.unwrap();
+        assert_eq!(pulled.unwrap_err().kind(), ErrorKind::Host);
+        assert!(fs::read(disks.path("target")).unwrap().iter().all(|byte| *byte == 0xff));
+        let hashed = hash(HashArgs { device: disks.path("target"), size: SIZE, identity }, reporter).await;
+        assert_eq!(hashed.unwrap_err().kind(), ErrorKind::Host);
+    }
+
+    #[tokio::test]
     async fn a_source_that_breaks_off_is_an_error() {
         let disks = Disks::new();
         disks.target(SIZE, 0xff);
@@ -183,7 +222,7 @@ mod tests {
         drop(near);
         let (reporter, inbox) = Reporter::to_channel();
         let (read, write) = far.into_split();
-        let args = PullArgs { device: disks.path("target"), size: SIZE };
+        let args = PullArgs { device: disks.path("target"), size: SIZE, identity: None };
         assert!(pull(args, Box::new(read), Box::new(write), reporter).await.is_err());
         assert_eq!(inbox.into_iter().count(), 0, "no result was reported");
     }

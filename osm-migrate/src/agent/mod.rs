@@ -30,11 +30,23 @@ pub use self::report::Report;
 /// away is not noticed.
 pub const LEASH: &str = "OSM_AGENT_LEASH";
 
+/// Which volume a device must be once it is open. Between looking for it and opening it, the host may
+/// have given its name to another volume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The id of the volume.
+    pub volume: String,
+    /// Where udev names devices by id, when not in the usual place.
+    pub devices: Option<PathBuf>,
+}
+
 /// Arguments of `agent export`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportArgs {
     /// The device or file to serve, read-only.
     pub device: PathBuf,
+    /// The volume that it must be.
+    pub identity: Option<Identity>,
 }
 
 /// Arguments of `agent pull`.
@@ -44,6 +56,8 @@ pub struct PullArgs {
     pub device: PathBuf,
     /// How many bytes the served disk must have.
     pub size: u64,
+    /// The volume that it must be.
+    pub identity: Option<Identity>,
 }
 
 /// Arguments of `agent hash`.
@@ -53,6 +67,8 @@ pub struct HashArgs {
     pub device: PathBuf,
     /// How many bytes from its start.
     pub size: u64,
+    /// The volume that it must be.
+    pub identity: Option<Identity>,
 }
 
 /// Arguments of `agent device`.
@@ -79,19 +95,47 @@ pub enum AgentCommand {
     Device(DeviceArgs),
 }
 
+impl Identity {
+    fn words(identity: Option<&Self>) -> Vec<OsString> {
+        let Some(Self { volume, devices }) = identity else { return Vec::new() };
+        let mut words: Vec<OsString> = vec!["--volume".into(), volume.into()];
+        if let Some(devices) = devices {
+            words.extend(["--devices".into(), devices.into()]);
+        }
+        words
+    }
+
+    /// Whether the device at `path`, which is open, is the volume. While it is open, its name is not
+    /// given to another.
+    ///
+    /// # Errors
+    /// It is not.
+    fn check(identity: Option<&Self>, path: &std::path::Path) -> Result<()> {
+        match identity {
+            Some(Self { volume, devices }) => DeviceSearch::new(devices.clone()).check(volume, path),
+            None => Ok(()),
+        }
+    }
+}
+
 impl AgentCommand {
     /// The words after `osm-cli`.
     pub fn words(&self) -> Vec<OsString> {
         let mut words: Vec<OsString> = vec!["agent".into()];
         match self {
-            Self::Export(args) => words.extend(["export".into(), args.device.clone().into()]),
+            Self::Export(args) => {
+                words.extend(["export".into(), args.device.clone().into()]);
+                words.extend(Identity::words(args.identity.as_ref()));
+            }
             Self::Pull(args) => {
                 words.extend(["pull".into(), args.device.clone().into()]);
                 words.extend(["--size".into(), args.size.to_string().into()]);
+                words.extend(Identity::words(args.identity.as_ref()));
             }
             Self::Hash(args) => {
                 words.extend(["hash".into(), args.device.clone().into()]);
                 words.extend(["--size".into(), args.size.to_string().into()]);
+                words.extend(Identity::words(args.identity.as_ref()));
             }
             Self::Device(args) => {
                 words.extend(["device".into(), args.volume.clone().into()]);
@@ -130,7 +174,7 @@ pub struct Device {
 /// The device cannot be read, the client broke the protocol, or nobody hears the agent any more.
 pub async fn export(args: ExportArgs) -> Result<()> {
     let (reader, writer) = stdio::open()?;
-    report::alive(|_| disk::serve(args.device, reader, writer)).await
+    report::alive(|_| disk::serve(args, reader, writer)).await
 }
 
 /// Copies what standard input and output serve to a device.

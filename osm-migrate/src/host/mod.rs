@@ -65,8 +65,9 @@ pub trait ConversionHost: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// The device cannot be read.
-    async fn hash(&self, device: PathBuf, size: u64) -> Result<String> {
-        let agent = AgentCommand::Hash(HashArgs { device, size });
+    async fn hash(&self, args: HashArgs) -> Result<String> {
+        let size = args.size;
+        let agent = AgentCommand::Hash(args);
         let process = self.spawn(agent, AgentStdio::None).await?;
         match process.last_report(|_| {}).await? {
             Some(Report::Hashed { root, size: hashed }) if hashed == size => Ok(root),

@@ -12,6 +12,7 @@ use osm_openstack::network::Network;
 use osm_openstack::{Method, Observation, Poll, Session, wait_for};
 
 use super::tag;
+use crate::agent::{HashArgs, Identity};
 use crate::host::address::find_server;
 use crate::{ConversionHost, Error, ErrorKind, Result, Step};
 
@@ -37,6 +38,14 @@ pub(super) struct Side {
 pub(super) struct HostDevice {
     pub(super) path: PathBuf,
     pub(super) size: u64,
+    /// Whose device it must still be when it is opened.
+    pub(super) identity: Identity,
+}
+
+impl HostDevice {
+    pub(super) fn hash_args(&self, size: u64) -> HashArgs {
+        HashArgs { device: self.path.clone(), size, identity: Some(self.identity.clone()) }
+    }
 }
 
 impl Side {
@@ -152,7 +161,8 @@ impl Side {
     pub(super) async fn attach_to_host(&self, id: &str) -> Result<HostDevice> {
         self.attach(&self.host_id, id).await?;
         let device = self.host.device(id, DEVICE).await?;
-        Ok(HostDevice { path: device.path, size: device.size })
+        let identity = Identity { volume: id.to_owned(), devices: self.host.devices() };
+        Ok(HostDevice { path: device.path, size: device.size, identity })
     }
 
     /// The volumes that this step of a job made; within one project those of other steps are here, too.

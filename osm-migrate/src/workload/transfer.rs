@@ -56,9 +56,16 @@ impl Job<'_> {
     async fn pull(&self, pair: &Pair<'_>) -> Result<()> {
         let (near, far) = UnixStream::pair()?;
         let size = pair.from.size;
-        let export = AgentCommand::Export(ExportArgs { device: pair.from.path.clone() });
+        let export = AgentCommand::Export(ExportArgs {
+            device: pair.from.path.clone(),
+            identity: Some(pair.from.identity.clone()),
+        });
         let mut server = self.src.host.spawn(export, AgentStdio::Socket(OwnedFd::from(near))).await?;
-        let pull = AgentCommand::Pull(PullArgs { device: pair.to.path.clone(), size });
+        let pull = AgentCommand::Pull(PullArgs {
+            device: pair.to.path.clone(),
+            size,
+            identity: Some(pair.to.identity.clone()),
+        });
         let client = self.dst.host.spawn(pull, AgentStdio::Socket(OwnedFd::from(far))).await?;
         let disk = pair.disk;
         let heard = |report: &Report| {
@@ -113,8 +120,8 @@ impl Job<'_> {
     async fn verify_disk(&self, pair: &Pair<'_>, point: &str) -> Result<()> {
         let size = pair.from.size;
         let (source, copy) = tokio::try_join!(
-            self.src.host.hash(pair.from.path.clone(), size),
-            self.dst.host.hash(pair.to.path.clone(), size),
+            self.src.host.hash(pair.from.hash_args(size)),
+            self.dst.host.hash(pair.to.hash_args(size)),
         )?;
         if source != copy {
             // Whatever the cause, the next run copies it again.
