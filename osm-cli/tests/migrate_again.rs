@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use osm_lab::{Fault, FaultKind, Service};
 use osm_migrate::{Event, Step};
+use osm_openstack::Method;
 use stage::{Stage, success, text};
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -76,6 +77,41 @@ async fn where_nova_does_not_tell_what_happened_nothing_old_is_trusted() {
     let hidden = Fault::new(Service::Nova, FaultKind::Status(403, None)).path("/os-instance-actions");
     stage.lab.src().fault(hidden.times(1000));
     moves_what_was_written(&stage, Step::VerifyDisks).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_of_an_earlier_stop_is_not_finished() {
+    let stage = Stage::small();
+    let volumes = stage.volumes("src", "small").await;
+    kill_after(&stage, Step::CreateServer);
+    source_runs_and_writes(&stage, &volumes).await;
+    let output = stage.migrate().output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(text(&output).contains("was started after the server"), "{}", text(&output));
+
+    let compute = stage.session("dst").await.compute().await.unwrap();
+    let old = stage.lab.dst().server_id("small").unwrap();
+    compute.delete_server(&old).await.unwrap();
+    compute.wait_server_gone(&old, LIMIT).await.unwrap();
+    success(&stage.migrate().output().unwrap());
+    stage.moved_once("small", &volumes).await;
+    stage.equal_disks("small", &volumes).await;
+    stage.no_orphans(1, 2, 1, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_ran_is_not_deleted_whatever_became_of_it() {
+    let stage = Stage::small();
+    kill_after(&stage, Step::CreateServer);
+    let id = stage.lab.dst().server_id("small").unwrap();
+    let admin = stage.session("dst-admin").await.compute().await.unwrap();
+    let broken = serde_json::json!({"os-resetState": {"state": "error"}});
+    let path = format!("servers/{id}/action");
+    admin.service().request("reset state", Method::POST, path).json(&broken).empty().await.unwrap();
+    let output = stage.migrate().output().unwrap();
+    assert!(!output.status.success(), "{}", text(&output));
+    assert_eq!(stage.server("dst", "small").await.unwrap().id, id);
+    assert_eq!(stage.server("src", "small").await.unwrap().status, "SHUTOFF", "two of them live");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,7 @@
 //! A cold migration, step by step.
 
+use osm_openstack::compute::Server;
+
 use super::copies::Copy;
 use super::disk::{Disk, check_set, disks};
 use super::job::{Done, Job};
@@ -25,11 +27,12 @@ impl Job<'_> {
             {
                 return Ok((Some(server.id), Outcome::Unchanged));
             }
-            Present::Ours(server) if server.status == "ERROR" => {
+            Present::Ours(server) if server.status == "ERROR" && server.launched_at.is_none() => {
                 self.drop_server(&server.id).await?;
                 self.cut_over().await?
             }
             Present::Ours(server) => {
+                self.check_age(&server).await?;
                 let running = self.step(Step::CreateServer, self.wait_active(&server.id)).await?;
                 running.id
             }
@@ -47,7 +50,7 @@ impl Job<'_> {
     async fn cut_over(&self) -> Result<String> {
         if !self.workload.migration_params.data_copy {
             let networks = self.step(Step::CreatePorts, self.create_ports()).await?;
-            let server = self.step(Step::CreateServer, self.create_server(networks, &[])).await?;
+            let server = self.step(Step::CreateServer, self.create_server(networks, &[], None)).await?;
             return Ok(server.id);
         }
         let live = self.live_volumes().await?;
@@ -70,7 +73,8 @@ impl Job<'_> {
         }
         self.still_stopped(&point).await?;
         let networks = self.step(Step::CreatePorts, self.create_ports()).await?;
-        let server = self.step(Step::CreateServer, self.create_server(networks, &finished)).await?;
+        let server =
+            self.step(Step::CreateServer, self.create_server(networks, &finished, Some(&point))).await?;
         Ok(server.id)
     }
 
@@ -150,6 +154,24 @@ impl Job<'_> {
     async fn let_go(&self) -> Result<Done<()>> {
         let count = self.detach_copies().await?;
         Ok(Done::new((), format!("{count} volumes")))
+    }
+
+    /// A server that an earlier run asked for is only worth finishing while its disks are those of the
+    /// source: the source may have been started since.
+    async fn check_age(&self, server: &Server) -> Result<()> {
+        let Some(point) = server.metadata.get(tag::POINT) else { return Ok(()) };
+        if self.src.compute.server(self.id).await?.is_none() {
+            return Ok(());
+        }
+        let now = self.stop_source_seen().await?;
+        let untold = |point: &str| point.starts_with(tag::UNKNOWN);
+        if now == *point || untold(&now) && untold(point) {
+            return Ok(());
+        }
+        Err(self.blocked(
+            format!("the source server was started after the server {} was made of it", server.id),
+            "delete the destination's server to copy the disks anew, or the source's to keep the other",
+        ))
     }
 
     /// The last look at the source before its copy comes to life.

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::log::WorkloadLog;
 use super::preflight::Resolved;
 use super::side::Side;
+use super::tag;
 use super::{MigrationOptions, WorkloadMigration};
 use crate::state::{Checkpoint, Claim};
 use crate::{Error, ErrorKind, Event, Result, Step};
@@ -49,7 +50,7 @@ impl<'a> Job<'a> {
     ) -> Result<Self> {
         let log = WorkloadLog::open(&migration.data_dir, name)?;
         let (src, dst) = (&clouds.src, &clouds.dst);
-        let (unknown_point, current) = (format!("unknown-{}", Uuid::new_v4()), AtomicU8::new(0));
+        let (unknown_point, current) = (format!("{}-{}", tag::UNKNOWN, Uuid::new_v4()), AtomicU8::new(0));
         Ok(Self { migration, src, dst, workload, resolved, id, name, claim, unknown_point, log, current })
     }
 

@@ -81,29 +81,36 @@ impl Job<'_> {
     /// After a failure: the source as it was, nothing half-made left but copies for the next run.
     /// What cannot be undone is said; the next run tries again.
     pub(super) async fn roll_back(&self) {
-        match self.present().await {
+        let may_start = match self.present().await {
             // The workload lives in the destination: starting its source would make two of it.
-            Ok(Present::Ours(server)) if matches!(server.status.as_str(), "ACTIVE" | "SHUTOFF") => {
+            Ok(Present::Ours(server))
+                if server.launched_at.is_some() || matches!(server.status.as_str(), "ACTIVE" | "SHUTOFF") =>
+            {
                 let restored = self.restore_source().await.map(drop);
                 self.tolerate("the source is not put back", restored).await;
                 return;
             }
             Ok(Present::Ours(server)) => {
                 let dropped = self.drop_server(&server.id).await;
+                let may_start = dropped.is_ok();
                 self.tolerate("the failed destination server is left", dropped).await;
+                may_start
             }
-            Ok(_) => {}
+            Ok(_) => true,
             Err(error) => {
                 self.warn(format!("the destination cannot be tidied up: {}", error.chain())).await;
+                false
             }
-        }
+        };
         let (ports, copies, source) =
             tokio::join!(self.drop_ports(), self.let_go_of_copies(), self.restore_source());
         self.tolerate("ports in the destination are left", ports).await;
         self.tolerate("copies are still attached to the conversion host", copies).await;
         let restored = source.is_ok();
         self.tolerate("the source is not put back", source.map(drop)).await;
-        if restored {
+        if !may_start {
+            self.warn("the source server stays stopped, because it may live in the destination").await;
+        } else if restored {
             let started = self.restart_source().await;
             self.tolerate("the source server is not started again", started).await;
         } else {

@@ -91,8 +91,9 @@ impl Job<'_> {
         &self,
         networks: Vec<ServerNetwork>,
         disks: &[(&Disk, String)],
+        point: Option<&str>,
     ) -> Result<Done<Server>> {
-        let wish = self.wish(networks, disks)?;
+        let wish = self.wish(networks, disks, point)?;
         let server = match self.dst.compute.create_server(&wish).await {
             Ok(server) => server,
             // The answer was lost; the server may be there.
@@ -112,11 +113,17 @@ impl Job<'_> {
         Ok(Done::new(server, id.to_owned()))
     }
 
-    fn wish(&self, networks: Vec<ServerNetwork>, disks: &[(&Disk, String)]) -> Result<CreateServer> {
+    fn wish(
+        &self,
+        networks: Vec<ServerNetwork>,
+        disks: &[(&Disk, String)],
+        point: Option<&str>,
+    ) -> Result<CreateServer> {
         let params = &self.workload.params;
         let mut metadata = params.metadata.clone();
         metadata.retain(|key, _| !tag::is_ours(key));
         metadata.insert(tag::JOB.to_owned(), self.id.to_owned());
+        metadata.extend(point.map(|point| (tag::POINT.to_owned(), point.to_owned())));
         let neutron = self.workload.migration_params.port_creation_mode == PortCreationMode::Neutron;
         let groups = if neutron { &[][..] } else { &self.resolved.security_groups };
         let (image_id, mapping) = boot(self.workload, self.resolved.image.as_deref(), disks)

@@ -17,6 +17,8 @@ pub(super) const SOURCE_VOLUME: &str = "osm_source_volume";
 pub(super) const STATE: &str = "osm_state";
 /// The stop of the source server that a copy shows.
 pub(super) const POINT: &str = "osm_point";
+/// How the point of a source begins whose story cannot be read.
+pub(super) const UNKNOWN: &str = "unknown";
 /// The root of the hash of a complete copy.
 pub(super) const DIGEST: &str = "osm_digest";
 /// On a source server: it ran before the job stopped it.
