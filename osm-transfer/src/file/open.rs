@@ -68,6 +68,8 @@ fn claim(path: PathBuf, size: u64) -> Result<Claim> {
             options.custom_flags(libc::O_EXCL);
         }
         Ok(metadata) => must_be_disk(&metadata)?,
+        // A device that is not there, or not any more, must not become a file in memory.
+        Err(_) if path.starts_with("/dev") && !path.starts_with("/dev/shm") => {}
         Err(_) => {
             options.create(true);
         }
@@ -136,4 +138,18 @@ pub(super) fn io(source: io::Error) -> Error {
 
 fn named(error: Error, path: &Path) -> Error {
     error.with_endpoint(path.display().to_string()).with_operation("open")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_device_that_is_not_there_is_not_made() {
+        let path = Path::new("/dev/osm-test-no-such-device");
+        let error = sink(path, 4096, Duration::ZERO).await.err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        let made = fs::remove_file(path).is_ok();
+        assert!(!made, "a file was made of it");
+    }
 }
