@@ -26,15 +26,13 @@ fn tags<const N: usize>(tags: [(&str, &str); N]) -> BTreeMap<String, String> {
 /// Starts a migration and kills it when this step is done.
 fn kill_after(stage: &Stage, wanted: Step) {
     let mut child = stage.migrate().stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+    let reached = BufReader::new(child.stdout.take().unwrap()).lines().any(|line| {
         let event: Event = serde_json::from_str(&line.unwrap()).unwrap();
-        if matches!(event, Event::StepDone { step, .. } if step == wanted) {
-            child.kill().unwrap();
-            child.wait().unwrap();
-            return;
-        }
-    }
-    panic!("the migration ended without {wanted:?}");
+        matches!(event, Event::StepDone { step, .. } if step == wanted)
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(reached, "the migration ended without {wanted:?}");
 }
 
 /// The operator does not wait for the next run: the server runs again, writes, and is stopped.

@@ -34,7 +34,7 @@ use crate::{Error, ErrorKind, Result};
 const REQUEST: u32 = 256 << 10;
 
 /// Bytes under way at once.
-const IN_FLIGHT: usize = 16 << 20;
+const IN_FLIGHT: usize = 8 << 20;
 
 /// How a copy is proven.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -136,7 +136,7 @@ impl Builder {
         self
     }
 
-    /// How many bytes may be under way at once; 16 MiB unless said otherwise. At least one request
+    /// How many bytes may be under way at once; 8 MiB unless said otherwise. At least one request
     /// is always under way.
     #[must_use]
     pub fn in_flight(mut self, bytes: usize) -> Self {

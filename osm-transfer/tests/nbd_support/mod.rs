@@ -195,7 +195,7 @@ pub fn have(programs: &[&str]) -> bool {
         if !std::env::split_paths(&path).any(|dir| dir.join(program).is_file()) {
             assert!(std::env::var_os("OSM_REQUIRE_PEERS").is_none(), "{program} is not installed");
             // Not through the test's captured output: a skip is seen.
-            writeln!(std::io::stderr(), "skipped: {program} not installed").unwrap();
+            std::io::stderr().write_all(format!("skipped: {program} not installed\n").as_bytes()).unwrap();
             return false;
         }
     }
