@@ -38,7 +38,7 @@ impl BlockSource for Pattern {
             fast_zero: false,
             trim: false,
             starts_zeroed: false,
-            descriptor: false,
+            splice: false,
         }
     }
 

@@ -180,7 +180,7 @@ impl BlockSource for Stuck {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { descriptor: false, ..self.disk.capabilities() }
+        Capabilities { splice: false, ..self.disk.capabilities() }
     }
 
     async fn read(&self, offset: u64, buffer: Buffer) -> osm_transfer::Result<Buffer> {

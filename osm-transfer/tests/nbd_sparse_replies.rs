@@ -32,7 +32,7 @@ impl BlockSource for Device {
             fast_zero: false,
             trim: false,
             starts_zeroed: false,
-            descriptor: false,
+            splice: false,
         }
     }
 

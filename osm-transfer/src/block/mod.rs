@@ -6,8 +6,8 @@
 //!    | capabilities       | capabilities     decided once, when the disk is opened
 //!    | extents(range)     | write(offset, buffer)
 //!    | read(offset, buf)  | zero(range, how)
-//!    | descriptor         | flush
-//!                         | descriptor
+//!    | splice             | splice
+//!                         | flush
 //! ```
 //!
 //! The engine branches on [`Capabilities`], never on the type behind the trait. A request takes its
@@ -21,10 +21,11 @@ mod zeroes;
 
 use std::fmt;
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::Result;
+use crate::{Error, ErrorKind, Result};
 
 pub use self::buffer::{Buffer, BufferPool};
 pub use self::range::{ByteRange, Extent, ExtentKind};
@@ -57,8 +58,8 @@ pub struct Capabilities {
     pub trim: bool,
     /// Every byte reads as zero until it is written: a fresh sparse file.
     pub starts_zeroed: bool,
-    /// `descriptor` gives a plain file, device or socket that the kernel can move bytes to or from.
-    pub descriptor: bool,
+    /// `splice` works: the kernel moves the bytes, and they do not pass through our memory.
+    pub splice: bool,
 }
 
 /// How zeroes are laid down.
@@ -92,10 +93,23 @@ pub trait BlockSource: fmt::Debug + Send + Sync {
     /// The range is empty or out of bounds, or the disk failed.
     async fn extents(&self, range: ByteRange) -> Result<Vec<Extent>>;
 
-    /// The file or device itself, for engines that let the kernel move the bytes.
+    /// Moves `range` to the same place of `sink` through a pipe, where the capabilities of both say
+    /// `splice`. Gives back the parts that read as zeroes: they were not moved.
+    ///
+    /// # Errors
+    /// As for `read`, and as for `write` of the sink.
+    async fn splice(&self, range: ByteRange, _sink: &Arc<dyn BlockSink>) -> Result<Vec<ByteRange>> {
+        Err(no_splice(range))
+    }
+
+    /// The file or device itself; says whether two disks are one.
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         None
     }
+}
+
+fn no_splice(range: ByteRange) -> Error {
+    Error::new(ErrorKind::Config, "the disk does not splice").with_range(range.offset, range.len)
 }
 
 /// A disk that can be written.
@@ -113,6 +127,15 @@ pub trait BlockSink: fmt::Debug + Send + Sync {
     /// The buffer's range is out of bounds or misaligned, the disk is full, read-only or failed.
     async fn write(&self, offset: u64, buffer: Buffer) -> Result<Buffer>;
 
+    /// Writes to `range` what `pipe` holds next, where the capabilities say `splice`. Blocks until
+    /// it is done: to be called on a thread that moves data.
+    ///
+    /// # Errors
+    /// As for `write`; some of the bytes may be left in the pipe.
+    fn splice(&self, range: ByteRange, _pipe: BorrowedFd<'_>) -> Result<()> {
+        Err(no_splice(range))
+    }
+
     /// Makes `range` read as zeroes.
     ///
     /// # Errors
@@ -125,7 +148,7 @@ pub trait BlockSink: fmt::Debug + Send + Sync {
     /// The disk failed: nothing written since the last flush is safe.
     async fn flush(&self) -> Result<()>;
 
-    /// The file or device itself, for engines that let the kernel move the bytes.
+    /// The file or device itself; says whether two disks are one.
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         None
     }

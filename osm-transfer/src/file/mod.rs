@@ -11,6 +11,7 @@ mod cached;
 mod extent;
 mod lane;
 mod open;
+mod spliced;
 mod zero;
 
 use std::fmt;
@@ -141,7 +142,7 @@ impl FileDisk {
             fast_zero: self.opened.zeroing.is_fast(),
             trim: self.opened.zeroing.is_fast(),
             starts_zeroed: self.opened.untouched.load(Ordering::Acquire),
-            descriptor: true,
+            splice: false,
         }
     }
 }
@@ -195,7 +196,7 @@ impl BlockSink for FileDisk {
     }
 
     fn capabilities(&self) -> Capabilities {
-        self.capabilities()
+        Capabilities { splice: true, ..self.capabilities() }
     }
 
     async fn write(&self, offset: u64, buffer: Buffer) -> Result<Buffer> {
@@ -207,6 +208,14 @@ impl BlockSink for FileDisk {
             Ok(buffer)
         })
         .await
+    }
+
+    fn splice(&self, range: ByteRange, pipe: BorrowedFd<'_>) -> Result<()> {
+        self.writer("write")?;
+        self.opened.check(range).map_err(|error| error.with_operation("write"))?;
+        self.opened.untouched.store(false, Ordering::Release);
+        spliced::write(&self.opened.file, pipe, range)
+            .map_err(|error| self.opened.at(open::io(error), range).with_operation("write"))
     }
 
     async fn zero(&self, range: ByteRange, mode: ZeroMode) -> Result<()> {

@@ -2,6 +2,7 @@
 
 mod client;
 pub mod compat;
+mod pipe;
 mod server;
 mod transport;
 mod uri;

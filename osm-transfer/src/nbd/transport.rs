@@ -2,16 +2,20 @@
 //! caller's memory.
 //!
 //! Sockets stay what they are behind an enum, so that one system call can fill a payload and the
-//! next header, and so that an engine can be given the socket itself. Anything else (pipes, TLS)
+//! next header, and so that the kernel can move a payload without us ([`Reader::splice`]). Anything else (pipes, TLS)
 //! is a boxed stream.
 
 use std::io::{self, IoSlice, IoSliceMut};
+use std::os::fd::AsFd as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest};
 use tokio::net::{TcpStream, UnixStream, tcp, unix};
+
+use super::pipe::{Pipe, Taken};
+use crate::block::{BlockSink, ByteRange};
 
 /// How many bytes a connection has moved; who watches it sees whether the peer stands still.
 #[derive(Debug, Clone, Default)]
@@ -47,6 +51,8 @@ pub(crate) struct Reader {
     end: usize,
     lookahead: usize,
     moved: Moved,
+    /// Made by the first splice.
+    pipe: Option<Pipe>,
 }
 
 /// The sending half of a connection.
@@ -60,8 +66,15 @@ const INBOX: usize = 512;
 
 fn pair(reader: ReadStream, writer: WriteStream) -> (Reader, Writer) {
     let moved = Moved::default();
-    let reader =
-        Reader { stream: reader, inbox: [0; INBOX], start: 0, end: 0, lookahead: 0, moved: moved.clone() };
+    let reader = Reader {
+        stream: reader,
+        inbox: [0; INBOX],
+        start: 0,
+        end: 0,
+        lookahead: 0,
+        moved: moved.clone(),
+        pipe: None,
+    };
     (reader, Writer { stream: writer, moved })
 }
 
@@ -114,6 +127,70 @@ impl ReadStream {
 }
 
 impl Reader {
+    /// Whether payloads can be spliced.
+    pub(crate) fn is_socket(&self) -> bool {
+        !matches!(self.stream, ReadStream::Other(_))
+    }
+
+    /// Moves the next `range.len` bytes to `range` of `sink`. The outer error is the stream's; the
+    /// inner is the sink's, and the stream goes on behind the payload.
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: the connection is lost.
+    pub(crate) async fn splice(
+        &mut self,
+        sink: &dyn BlockSink,
+        range: ByteRange,
+    ) -> io::Result<crate::Result<()>> {
+        let mut pipe = match self.pipe.take() {
+            Some(pipe) => pipe,
+            None => Pipe::new()?,
+        };
+        let mut at = range.offset;
+        // The lookahead took none of it, unless the payload is shorter than a header.
+        let ahead = usize::try_from(range.len).unwrap_or(usize::MAX).min(self.end - self.start);
+        pipe.push(&self.inbox[self.start..self.start + ahead])?;
+        self.consume(ahead);
+        while at < range.end() {
+            self.fill(&mut pipe, range.end() - at).await?;
+            let part = ByteRange::new(at, pipe.held());
+            if let Err(error) = pipe.drain(sink, part) {
+                // The pipe with what is left in it is dropped.
+                self.skip(usize::try_from(range.end() - part.end()).unwrap_or(usize::MAX)).await?;
+                return Ok(Err(error));
+            }
+            at = part.end();
+        }
+        self.pipe = Some(pipe);
+        Ok(Ok(()))
+    }
+
+    /// Takes up to `most` bytes into the pipe: as much as there is and it holds, but something.
+    async fn fill(&mut self, pipe: &mut Pipe, most: u64) -> io::Result<()> {
+        while pipe.held() < most {
+            let result = match &self.stream {
+                ReadStream::Unix(half) => {
+                    half.readable().await?;
+                    let socket = half.as_ref();
+                    socket.try_io(Interest::READABLE, || pipe.take(socket.as_fd(), most))
+                }
+                ReadStream::Tcp(half) => {
+                    half.readable().await?;
+                    let socket = half.as_ref();
+                    socket.try_io(Interest::READABLE, || pipe.take(socket.as_fd(), most))
+                }
+                ReadStream::Other(_) => Err(io::ErrorKind::Unsupported.into()),
+            };
+            match result {
+                Ok(Taken::Some(count)) => self.moved.add(count),
+                Ok(Taken::NoMore) => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     /// Lets each read take up to `bytes` beyond what was asked for: the next header.
     ///
     /// More than a header would take payload along, which is then copied twice.

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use super::engine_rw;
+use super::drive::drive;
+use super::engine_rw::ReadWrite;
+use super::engine_splice::Splice;
+use super::plan;
 use super::progress::{Advance, Progress};
-use super::{REQUEST, plan};
 use crate::block::{BlockSink, BlockSource, Capabilities};
 use crate::{Error, ErrorKind, Result, runtime};
 
@@ -13,6 +15,9 @@ pub(super) struct Job {
     pub(super) source: Arc<dyn BlockSource>,
     pub(super) sink: Arc<dyn BlockSink>,
     pub(super) progress: Arc<dyn Progress>,
+    pub(super) engine: Engine,
+    /// The sink reads as zeroes wherever this job does not write.
+    pub(super) starts_zeroed: bool,
     /// Bytes to move: the source's size.
     pub(super) size: u64,
     /// Every request begins at a multiple of this, and ends at one or at the end of the source.
@@ -29,25 +34,36 @@ pub(super) struct Job {
 
 /// What moves the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Engine {
+pub(super) enum Engine {
     /// Reads into buffers and writes them: works with every pair of disks.
     ReadWrite,
+    /// Lets the kernel move them, where both disks can.
+    Splice,
 }
 
 impl Engine {
     /// The best engine for a pair of disks.
-    fn for_pair(_source: &Capabilities, _sink: &Capabilities) -> Self {
-        Self::ReadWrite
+    fn for_pair(source: &Capabilities, sink: &Capabilities) -> Self {
+        // Without extents, zeroes are only seen by who looks at the bytes.
+        if source.splice && sink.splice && source.extents { Self::Splice } else { Self::ReadWrite }
+    }
+
+    /// Bytes of a request, unless a disk prefers more.
+    fn request(self) -> u32 {
+        match self {
+            Self::ReadWrite => 256 << 10,
+            Self::Splice => 1 << 20,
+        }
     }
 }
 
 /// Moves everything, and flushes it.
 pub(super) async fn run(job: &Arc<Job>) -> Result<Advance> {
-    let engine = Engine::for_pair(&job.source.capabilities(), &job.sink.capabilities());
     let job = Arc::clone(job);
     runtime::run(async move {
-        let done = match engine {
-            Engine::ReadWrite => engine_rw::run(&job).await?,
+        let done = match job.engine {
+            Engine::ReadWrite => drive(&job, &ReadWrite::new(&job)?).await?,
+            Engine::Splice => drive(&job, &Splice(&job)).await?,
         };
         job.sink.flush().await?;
         Ok(done)
@@ -81,11 +97,14 @@ impl Job {
                 "no request suits both disks: one takes blocks of {align} bytes only"
             )));
         }
-        let preferred = from.block_size.preferred.max(to.block_size.preferred).max(REQUEST);
+        let engine = Engine::for_pair(&from, &to);
+        let preferred = from.block_size.preferred.max(to.block_size.preferred).max(engine.request());
         let request = u64::from(request.unwrap_or(preferred)).clamp(align, longest);
         let zero_request = u64::from(to.block_size.maximum);
         Ok(Self {
             progress: Arc::new(()),
+            engine,
+            starts_zeroed: to.starts_zeroed,
             size,
             align,
             request: request - request % align,

@@ -11,8 +11,10 @@
 //! was flushed after its last write.
 
 mod cancel;
+mod drive;
 mod engine;
 mod engine_rw;
+mod engine_splice;
 mod plan;
 mod progress;
 mod same;
@@ -29,9 +31,6 @@ use crate::block::{BlockSink, BlockSource};
 use crate::endpoint::too_small;
 use crate::hash::Digest;
 use crate::{Error, ErrorKind, Result};
-
-/// Bytes of a request, unless a disk prefers more.
-const REQUEST: u32 = 256 << 10;
 
 /// Bytes under way at once.
 const IN_FLIGHT: usize = 8 << 20;

@@ -19,7 +19,7 @@ pub(crate) const PLAIN: Capabilities = Capabilities {
     fast_zero: true,
     trim: true,
     starts_zeroed: false,
-    descriptor: false,
+    splice: false,
 };
 
 /// Fails one request of all: the n-th from 0.

@@ -81,7 +81,7 @@ impl BlockSource for MemoryDisk {
             fast_zero: true,
             trim: true,
             starts_zeroed: false,
-            descriptor: false,
+            splice: false,
         }
     }
 

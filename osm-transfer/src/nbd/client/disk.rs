@@ -1,11 +1,13 @@
 //! The client as a disk: [`BlockSource`] and [`BlockSink`].
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use super::super::wire::Command;
 use super::super::wire::consts::*;
 use super::Client;
-use super::pending::Outcome;
+use super::pending::{Outcome, Place};
 use super::table::{MAX_PARTS, Operation};
 use crate::block::{
     BlockSink, BlockSize, BlockSource, Buffer, ByteRange, Capabilities, Extent, ExtentKind, ZeroMode,
@@ -95,7 +97,7 @@ impl Client {
         let mut offset = range.offset;
         while offset < range.end() {
             let range = ByteRange::new(offset, (range.end() - offset).min(window));
-            self.submit(Operation { command, flags, range, part, buffer: None }).await?;
+            self.submit(Operation { command, flags, range, part, place: None }).await?;
             offset = range.end();
         }
         Ok(())
@@ -126,7 +128,10 @@ impl Client {
                 .with_range(range.offset, range.len));
         }
         let flags = if command == Command::Write { self.durable() } else { CommandFlags::empty() };
-        match self.submit(Operation { command, flags, range, part, buffer: Some(buffer) }).await? {
+        match self
+            .submit(Operation { command, flags, range, part, place: Some(Place::Buffer(buffer)) })
+            .await?
+        {
             Outcome::Buffer(buffer) => Ok(buffer),
             _ => Err(Error::new(ErrorKind::Io, "the request lost its buffer")),
         }
@@ -153,13 +158,24 @@ impl BlockSource for Client {
             fast_zero: zeroes,
             trim: zeroes,
             starts_zeroed: false,
-            descriptor: false,
+            splice: self.plain,
         }
     }
 
     async fn read(&self, offset: u64, buffer: Buffer) -> Result<Buffer> {
         self.check(ByteRange::new(offset, buffer.len() as u64), "read")?;
         self.payload(Command::Read, offset, buffer).await
+    }
+
+    async fn splice(&self, range: ByteRange, sink: &Arc<dyn BlockSink>) -> Result<Vec<ByteRange>> {
+        self.check(range, "read")?;
+        let part = self.limits().payload;
+        let flags = CommandFlags::empty();
+        let place = Some(Place::Sink(Arc::clone(sink)));
+        match self.submit(Operation { command: Command::Read, flags, range, part, place }).await? {
+            Outcome::Extents(zeroes) => Ok(zeroes.into_iter().map(|extent| extent.range).collect()),
+            _ => Err(Error::new(ErrorKind::Io, "the request lost its sink")),
+        }
     }
 
     async fn extents(&self, range: ByteRange) -> Result<Vec<Extent>> {
@@ -175,7 +191,7 @@ impl BlockSource for Client {
         let part = self.limits().effect;
         let range = ByteRange::new(range.offset, range.len.min(u64::from(part)));
         let flags = CommandFlags::empty();
-        let operation = Operation { command: Command::BlockStatus, flags, range, part, buffer: None };
+        let operation = Operation { command: Command::BlockStatus, flags, range, part, place: None };
         match self.submit(operation).await? {
             Outcome::Extents(extents) => Ok(extents),
             _ => Err(Error::new(ErrorKind::Io, "the request lost its extents")),
@@ -230,7 +246,7 @@ impl BlockSink for Client {
         // One connection speaks for all: several are only opened where the server says so.
         let range = ByteRange::new(0, 0);
         let flags = CommandFlags::empty();
-        self.submit(Operation { command: Command::Flush, flags, range, part: 1, buffer: None }).await?;
+        self.submit(Operation { command: Command::Flush, flags, range, part: 1, place: None }).await?;
         self.unclaimed()
     }
 }

@@ -71,6 +71,8 @@ pub struct ExportInfo {
 #[derive(Debug)]
 pub struct Client {
     connections: Vec<Connection>,
+    /// Every connection is a socket and nothing is between it and the bytes.
+    plain: bool,
     negotiated: Negotiated,
     unclaimed: Unclaimed,
     endpoint: String,
@@ -152,13 +154,14 @@ impl Client {
     fn start(ready: Ready, endpoint: String, options: &ClientOptions) -> Self {
         let negotiated = ready.negotiated;
         let unclaimed = Arc::new(Mutex::new(None));
-        let mut client = Self { connections: Vec::new(), negotiated, unclaimed, endpoint };
+        let mut client = Self { connections: Vec::new(), plain: true, negotiated, unclaimed, endpoint };
         client.add(ready, options);
         client
     }
 
     fn add(&mut self, ready: Ready, options: &ClientOptions) {
         let unclaimed = Arc::clone(&self.unclaimed);
+        self.plain &= ready.reader.is_socket();
         self.connections.push(Connection::start(ready, options.timeout, unclaimed));
     }
 
@@ -204,7 +207,10 @@ impl Client {
     }
 
     fn located(&self, error: Error, operation: &'static str) -> Error {
-        let error = error.with_endpoint(&self.endpoint);
+        let error = match error.context().endpoint {
+            Some(_) => error,
+            None => error.with_endpoint(&self.endpoint),
+        };
         if error.context().operation.is_some() { error } else { error.with_operation(operation) }
     }
 

@@ -1,6 +1,7 @@
 //! One operation under way: its parts, what has arrived of it, its result.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::oneshot;
@@ -8,14 +9,23 @@ use tokio::sync::oneshot;
 use super::super::wire::{Command, PeerMisbehaved};
 use super::cover::Cover;
 use crate::Error;
-use crate::block::{Buffer, ByteRange, Extent};
+use crate::block::{BlockSink, Buffer, ByteRange, Extent, ExtentKind};
 
 /// What a caller gets back.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     Nothing,
     Buffer(Buffer),
+    /// Of a block status all, of a read into a sink those that were not moved.
     Extents(Vec<Extent>),
+}
+
+/// Where the payload of a read goes.
+pub(crate) enum Place {
+    /// Memory, as long as the range.
+    Buffer(Buffer),
+    /// The same range of another disk.
+    Sink(Arc<dyn BlockSink>),
 }
 
 /// A result on its way to the caller.
@@ -25,10 +35,15 @@ pub(crate) struct Finished {
     pub(crate) result: crate::Result<Outcome>,
 }
 
-/// Payload to be read into a buffer that is lent for that time.
+/// Payload to be received into a place that is lent for that time.
 pub(crate) struct Fill {
-    pub(crate) buffer: Buffer,
+    pub(crate) place: Place,
+    /// The bytes of the disk.
+    pub(crate) range: ByteRange,
+    /// The same bytes, counted from where the operation begins.
     pub(crate) into: Range<usize>,
+    /// The place did not take them.
+    pub(crate) error: Option<Error>,
     pub(super) cookie: u64,
     pub(super) done: bool,
 }
@@ -41,9 +56,9 @@ pub(super) struct Pending {
     pub(super) parts: Vec<Part>,
     /// Parts not answered yet.
     pub(super) open: usize,
-    /// A buffer is under way and must come back before the operation ends.
+    /// The place is lent out and must come back before the operation ends.
     pub(super) lent: bool,
-    pub(super) buffer: Option<Buffer>,
+    pub(super) place: Option<Place>,
     pub(super) extents: Vec<Extent>,
     pub(super) error: Option<Error>,
     pub(super) sent: Option<Instant>,
@@ -71,7 +86,11 @@ impl Pending {
     }
 
     /// The error with what it befell.
-    pub(super) fn blame(&self, error: Error) -> Error {
+    fn blame(&self, error: Error) -> Error {
+        if error.context().endpoint.is_some() {
+            // Another disk's: it says so itself.
+            return error;
+        }
         let ranged = error.context().offset.is_some() || self.command == Command::Flush;
         let error = error.with_operation(self.command.name());
         if ranged { error } else { error.with_range(self.range.offset, self.range.len) }
@@ -82,8 +101,9 @@ impl Pending {
         let writes = self.writes();
         let result = match self.error.take() {
             Some(error) => Err(self.blame(error)),
-            None => Ok(match self.buffer.take() {
-                Some(buffer) => Outcome::Buffer(buffer),
+            None => Ok(match self.place.take() {
+                Some(Place::Buffer(buffer)) => Outcome::Buffer(buffer),
+                Some(Place::Sink(_)) => Outcome::Extents(self.extents),
                 None if self.command == Command::BlockStatus => Outcome::Extents(self.extents),
                 None => Outcome::Nothing,
             }),
@@ -96,8 +116,21 @@ impl Pending {
         self.error.get_or_insert(error);
     }
 
-    /// Where in the buffer the bytes of the disk go; they were checked by `cover`.
-    pub(super) fn place(&self, offset: u64, len: u32) -> Range<usize> {
+    /// Bytes of the disk that read as zeroes; they were checked by `cover`.
+    pub(super) fn zero(&mut self, offset: u64, len: u32) {
+        let into = self.within(offset, len);
+        match &mut self.place {
+            Some(Place::Buffer(buffer)) => buffer[into].fill(0),
+            _ => {
+                let range = ByteRange::new(offset, u64::from(len));
+                self.extents.push(Extent { range, kind: ExtentKind::Hole });
+            }
+        }
+    }
+
+    /// Where the bytes of the disk go, counted from where the operation begins; they were checked by
+    /// `cover`.
+    fn within(&self, offset: u64, len: u32) -> Range<usize> {
         let start = usize::try_from(offset - self.range.offset).unwrap_or(usize::MAX);
         start..start.saturating_add(len as usize)
     }
@@ -123,7 +156,7 @@ impl Pending {
         part.cover.add(start, len)
     }
 
-    /// Lends the buffer out to be filled.
+    /// Lends the place out to be filled.
     pub(super) fn fill(
         &mut self,
         cookie: u64,
@@ -131,9 +164,10 @@ impl Pending {
         len: u32,
         done: bool,
     ) -> Result<Fill, PeerMisbehaved> {
-        let into = self.place(offset, len);
-        let buffer = self.buffer.take().ok_or(PeerMisbehaved::UnknownCookie(cookie))?;
+        let into = self.within(offset, len);
+        let range = ByteRange::new(offset, u64::from(len));
+        let place = self.place.take().ok_or(PeerMisbehaved::UnknownCookie(cookie))?;
         self.lent = true;
-        Ok(Fill { buffer, into, cookie, done })
+        Ok(Fill { place, range, into, error: None, cookie, done })
     }
 }

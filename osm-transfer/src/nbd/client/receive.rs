@@ -7,7 +7,7 @@ use super::super::wire::consts::*;
 use super::super::wire::{Chunk, PeerMisbehaved, ReplyHeader, reply_len};
 use super::connection::Shared;
 use super::failure::Failure;
-use super::pending::{Fill, Finished};
+use super::pending::{Fill, Finished, Place};
 use super::table::Reply;
 
 /// Receives until the connection fails or the server closes it.
@@ -66,6 +66,9 @@ async fn chunk(shared: &Shared, reader: &mut Reader, chunk: Chunk) -> Result<Opt
 }
 
 async fn receive(shared: &Shared, reader: &mut Reader, mut fill: Fill) -> Result<Option<Finished>, Failure> {
-    reader.read_exact(&mut fill.buffer[fill.into.clone()]).await?;
+    match &mut fill.place {
+        Place::Buffer(buffer) => reader.read_exact(&mut buffer[fill.into.clone()]).await?,
+        Place::Sink(sink) => fill.error = reader.splice(sink.as_ref(), fill.range).await?.err(),
+    }
     Ok(shared.lock().table.filled(fill)?)
 }

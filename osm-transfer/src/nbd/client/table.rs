@@ -13,7 +13,7 @@ use super::super::wire::consts::*;
 use super::super::wire::{
     BlockStatus, Broken, Chunk, Command, Cursor, Errno, ErrorChunk, PeerMisbehaved, REQUEST_LEN, Request,
 };
-use super::pending::{Fill, Finished, Outcome, Part, Pending, span};
+use super::pending::{Fill, Finished, Outcome, Part, Pending, Place, span};
 use crate::Error;
 use crate::block::{Buffer, ByteRange};
 
@@ -24,8 +24,8 @@ pub(crate) struct Operation {
     pub(crate) range: ByteRange,
     /// The longest part.
     pub(crate) part: u32,
-    /// The memory of a read or a write; as long as the range.
-    pub(crate) buffer: Option<Buffer>,
+    /// What a write sends, or where a read goes.
+    pub(crate) place: Option<Place>,
 }
 
 /// What goes out for an operation.
@@ -56,7 +56,7 @@ impl Table {
         operation: Operation,
         to: oneshot::Sender<crate::Result<Outcome>>,
     ) -> Frame {
-        let Operation { command, flags, range, part, buffer } = operation;
+        let Operation { command, flags, range, part, place } = operation;
         self.next += 1;
         let number = self.next;
         let count = range.len.div_ceil(u64::from(part)).clamp(1, MAX_PARTS);
@@ -65,9 +65,9 @@ impl Table {
             Request { flags, command, cookie: number << PART_BITS | index, offset, len }.encode()
         });
         let headers: Vec<_> = headers.collect();
-        let (payload, buffer) = match command {
-            Command::Write => (buffer.map(|buffer| (buffer, part as usize)), None),
-            _ => (None, buffer),
+        let (payload, place) = match (command, place) {
+            (Command::Write, Some(Place::Buffer(buffer))) => (Some((buffer, part as usize)), None),
+            (_, place) => (None, place),
         };
         let pending = Pending {
             command,
@@ -76,7 +76,7 @@ impl Table {
             parts: headers.iter().map(|_| Part::default()).collect(),
             open: headers.len(),
             lent: payload.is_some(),
-            buffer,
+            place,
             extents: Vec::new(),
             error: None,
             sent: None,
@@ -114,8 +114,8 @@ impl Table {
     pub(crate) fn sent(&mut self, operation: u64, payload: Option<Buffer>) -> Option<Finished> {
         let pending = self.pending.get_mut(&operation)?;
         pending.sent = Some(Instant::now());
-        if payload.is_some() {
-            pending.buffer = payload;
+        if let Some(buffer) = payload {
+            pending.place = Some(Place::Buffer(buffer));
             pending.lent = false;
         }
         self.finish(operation)
@@ -188,8 +188,11 @@ impl Table {
             let asked = span(pending.range, pending.part, index);
             pending.cover(index, asked, asked.0, asked.1)?;
         }
-        pending.buffer = Some(fill.buffer);
+        pending.place = Some(fill.place);
         pending.lent = false;
+        if let Some(error) = fill.error {
+            pending.fail(error);
+        }
         if !fill.done {
             return Ok(None);
         }
@@ -215,10 +218,7 @@ impl Table {
                 let len = cursor.u32("hole size")?;
                 let asked = span(pending.range, pending.part, index);
                 pending.cover(index, asked, offset, len)?;
-                let into = pending.place(offset, len);
-                if let Some(buffer) = pending.buffer.as_mut() {
-                    buffer[into].fill(0);
-                }
+                pending.zero(offset, len);
             }
             NBD_REPLY_TYPE_BLOCK_STATUS => {
                 let status = BlockStatus::decode(payload)?;

@@ -1,0 +1,78 @@
+//! The pipe between a socket and a disk.
+//!
+//! It is filled before it is drained: one long write to a disk costs less than many short ones.
+
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
+
+use crate::Result;
+use crate::block::{BlockSink, ByteRange};
+
+/// Bytes the pipe is asked to hold: what a user without privileges may have
+/// (`/proc/sys/fs/pipe-max-size`). With less it works as well.
+const CAPACITY: usize = 1 << 20;
+
+/// A pipe of which both ends are ours.
+pub(super) struct Pipe {
+    out: OwnedFd,
+    into: OwnedFd,
+    held: u64,
+}
+
+/// What came of an attempt to take more.
+pub(super) enum Taken {
+    /// So many bytes.
+    Some(usize),
+    /// Nothing, and there is something to drain.
+    NoMore,
+}
+
+impl Pipe {
+    pub(super) fn new() -> io::Result<Self> {
+        let (out, into) = pipe_with(PipeFlags::CLOEXEC)?;
+        // Where many pipes are open already, it stays as small as it is.
+        let _ = fcntl_setpipe_size(&into, CAPACITY);
+        Ok(Self { out, into, held: 0 })
+    }
+
+    /// Bytes in it.
+    pub(super) fn held(&self) -> u64 {
+        self.held
+    }
+
+    /// Puts bytes into the empty pipe, fewer than a page.
+    pub(super) fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if !bytes.is_empty() {
+            // A page is written whole or not at all.
+            self.held += rustix::io::write(&self.into, bytes)? as u64;
+        }
+        Ok(())
+    }
+
+    /// Takes what the socket has, until `most` bytes are in the pipe; `WouldBlock` only when the
+    /// pipe is empty, so that it always means the socket.
+    pub(super) fn take(&mut self, socket: BorrowedFd<'_>, most: u64) -> io::Result<Taken> {
+        let wanted = usize::try_from(most - self.held).unwrap_or(usize::MAX);
+        match splice(socket, None, &self.into, None, wanted, SpliceFlags::NONBLOCK | SpliceFlags::MOVE) {
+            Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
+            Ok(count) => {
+                self.held += count as u64;
+                Ok(Taken::Some(count))
+            }
+            Err(Errno::INTR) => Ok(Taken::Some(0)),
+            // The socket is empty or the pipe is full: who can tell?
+            Err(Errno::AGAIN) if self.held > 0 => Ok(Taken::NoMore),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes everything in it to `range` of `sink`.
+    pub(super) fn drain(&mut self, sink: &dyn BlockSink, range: ByteRange) -> Result<()> {
+        sink.splice(range, self.out.as_fd())?;
+        self.held = 0;
+        Ok(())
+    }
+}

@@ -1,0 +1,95 @@
+//! Keeps requests under way, whatever moves their bytes.
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::mpsc;
+
+use super::engine::Job;
+use super::plan::{self, Piece};
+use super::progress::Advance;
+use crate::Result;
+use crate::block::{ByteRange, ZeroMode};
+
+/// What moves the bytes of one request.
+pub(super) trait Mover: Sync {
+    /// Moves a range that is data as far as is known.
+    fn copy(&self, range: ByteRange) -> impl Future<Output = Result<Moved>> + Send;
+}
+
+/// What one request moved; together its range.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Moved {
+    pub(super) copied: u64,
+    pub(super) zeroed: u64,
+}
+
+/// Moves every piece of the plan.
+pub(super) async fn drive(job: &Job, mover: &impl Mover) -> Result<Advance> {
+    let (send, mut pieces) = mpsc::channel(plan::AHEAD);
+    let planning = plan::plan(job, send);
+    tokio::pin!(planning);
+    let mut planned = false;
+    let mut drained = false;
+    let mut weight = 0;
+    let mut running = FuturesUnordered::new();
+    let mut advance = Advance { copied: 0, zeroed: 0, total: job.size };
+    while !(planned && drained && running.is_empty()) {
+        let has_room =
+            running.is_empty() || (running.len() < job.requests && weight + job.request <= job.in_flight);
+        tokio::select! {
+            biased;
+            Some(done) = running.next() => {
+                let (piece, moved): (Piece, Moved) = done?;
+                weight -= piece.weight();
+                advance.copied += moved.copied;
+                advance.zeroed += moved.zeroed;
+                job.progress.advance(advance);
+            }
+            piece = pieces.recv(), if has_room && !drained => match piece {
+                Some(piece) => {
+                    weight += piece.weight();
+                    running.push(perform(job, mover, piece));
+                }
+                None => drained = true,
+            },
+            plan = &mut planning, if !planned => {
+                plan?;
+                planned = true;
+            }
+        }
+    }
+    Ok(advance)
+}
+
+async fn perform(job: &Job, mover: &impl Mover, piece: Piece) -> Result<(Piece, Moved)> {
+    let (range, moved) = match piece {
+        Piece::Data(range) => (range, mover.copy(range).await),
+        Piece::Zeroes(range) => (range, zero(job, range).await),
+    };
+    match moved {
+        Ok(moved) => Ok((piece, moved)),
+        Err(error) if error.context().offset.is_some() => Err(error),
+        Err(error) => Err(error.with_range(range.offset, range.len)),
+    }
+}
+
+/// Makes a range of the sink read as zeroes.
+pub(super) async fn zero(job: &Job, range: ByteRange) -> Result<Moved> {
+    let sink = job.sink.capabilities();
+    // Asked once, before the first write: the fresh disk of this job stays zero where it was not written.
+    if !job.starts_zeroed {
+        let mode = if sink.trim { ZeroMode::Hole } else { ZeroMode::Allocate };
+        job.sink.zero(range, mode).await?;
+    }
+    Ok(Moved { copied: 0, zeroed: range.len })
+}
+
+impl Piece {
+    /// Bytes of memory it takes while it is under way.
+    fn weight(self) -> u64 {
+        match self {
+            Self::Data(range) => range.len,
+            Self::Zeroes(_) => 0,
+        }
+    }
+}
