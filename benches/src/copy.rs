@@ -97,6 +97,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     println!("ours: {}", options.ours.display());
 
     let copy = |tool: Tool| {
+        // More than the copy, which does not get just these pages.
+        disk::back_memory(&options.folder, options.mib * 3 / 2)?;
         let before = server.cpu()?;
         let run = measure::run(&mut tool.command(options, &server.uri(), &to))?;
         anyhow::Ok((run, server.cpu()? - before))

@@ -127,12 +127,12 @@ pub trait BlockSink: fmt::Debug + Send + Sync {
     /// The buffer's range is out of bounds or misaligned, the disk is full, read-only or failed.
     async fn write(&self, offset: u64, buffer: Buffer) -> Result<Buffer>;
 
-    /// Writes to `range` what `pipe` holds next, where the capabilities say `splice`. Blocks until
-    /// it is done: to be called on a thread that moves data.
+    /// Writes to `range` what `pipe` holds next, where the capabilities say `splice`. May block its
+    /// thread, which should be one that moves data ([`crate::runtime`]).
     ///
     /// # Errors
     /// As for `write`; some of the bytes may be left in the pipe.
-    fn splice(&self, range: ByteRange, _pipe: BorrowedFd<'_>) -> Result<()> {
+    async fn splice(&self, range: ByteRange, _pipe: BorrowedFd<'_>) -> Result<()> {
         Err(no_splice(range))
     }
 

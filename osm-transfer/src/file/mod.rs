@@ -210,7 +210,7 @@ impl BlockSink for FileDisk {
         .await
     }
 
-    fn splice(&self, range: ByteRange, pipe: BorrowedFd<'_>) -> Result<()> {
+    async fn splice(&self, range: ByteRange, pipe: BorrowedFd<'_>) -> Result<()> {
         self.writer("write")?;
         self.opened.check(range).map_err(|error| error.with_operation("write"))?;
         self.opened.untouched.store(false, Ordering::Release);

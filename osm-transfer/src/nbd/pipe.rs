@@ -70,8 +70,8 @@ impl Pipe {
     }
 
     /// Writes everything in it to `range` of `sink`.
-    pub(super) fn drain(&mut self, sink: &dyn BlockSink, range: ByteRange) -> Result<()> {
-        sink.splice(range, self.out.as_fd())?;
+    pub(super) async fn drain(&mut self, sink: &dyn BlockSink, range: ByteRange) -> Result<()> {
+        sink.splice(range, self.out.as_fd()).await?;
         self.held = 0;
         Ok(())
     }

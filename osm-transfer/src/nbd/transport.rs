@@ -154,7 +154,7 @@ impl Reader {
         while at < range.end() {
             self.fill(&mut pipe, range.end() - at).await?;
             let part = ByteRange::new(at, pipe.held());
-            if let Err(error) = pipe.drain(sink, part) {
+            if let Err(error) = pipe.drain(sink, part).await {
                 // The pipe with what is left in it is dropped.
                 self.skip(usize::try_from(range.end() - part.end()).unwrap_or(usize::MAX)).await?;
                 return Ok(Err(error));

@@ -52,7 +52,7 @@ impl Engine {
     fn request(self) -> u32 {
         match self {
             Self::ReadWrite => 256 << 10,
-            Self::Splice => 1 << 20,
+            Self::Splice => 512 << 10,
         }
     }
 }
