@@ -5,7 +5,7 @@ fn golden() -> Catalog {
     struct Session {
         catalog: Catalog,
     }
-    let text = include_str!("../../tests/golden/session.json");
+    let text = include_str!("../../tests/golden/public/rest/session.json");
     serde_json::from_str::<Session>(text).unwrap().catalog
 }
 

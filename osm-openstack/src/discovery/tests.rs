@@ -63,7 +63,7 @@ fn a_real_description_of_nova_is_read() {
         body: serde_json::Value,
         url: String,
     }
-    let text = include_str!("../../tests/golden/versions.json");
+    let text = include_str!("../../tests/golden/public/rest/versions.json");
     let compute = serde_json::from_str::<Versions>(text).unwrap().compute;
     let found = pick(read(&compute.body.to_string(), &compute.url), 2).unwrap();
     assert_eq!(found.microversions, Some(range((2, 1), (2, 93))));

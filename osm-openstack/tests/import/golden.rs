@@ -10,14 +10,14 @@ use crate::fake::Fake;
 use crate::support::Cloud;
 
 const FILES: [&str; 8] = [
-    include_str!("../golden/export/networks.yml"),
-    include_str!("../golden/export/subnets.yml"),
-    include_str!("../golden/export/security_groups.yml"),
-    include_str!("../golden/export/security_group_rules.yml"),
-    include_str!("../golden/export/routers.yml"),
-    include_str!("../golden/export/router_interfaces.yml"),
-    include_str!("../golden/export/keypairs.yml"),
-    include_str!("../golden/export/flavors.yml"),
+    include_str!("../golden/public/export/networks.yml"),
+    include_str!("../golden/public/export/subnets.yml"),
+    include_str!("../golden/public/export/security_groups.yml"),
+    include_str!("../golden/public/export/security_group_rules.yml"),
+    include_str!("../golden/public/export/routers.yml"),
+    include_str!("../golden/public/export/router_interfaces.yml"),
+    include_str!("../golden/public/export/keypairs.yml"),
+    include_str!("../golden/public/export/flavors.yml"),
 ];
 
 fn resources() -> Vec<Resource> {

@@ -15,7 +15,8 @@ use crate::support::{Cloud, PROJECT};
 
 /// A real image's metadata, with the data of the tests.
 fn image() -> Image {
-    let file = ResourceFile::parse(include_str!("../golden/export/images.yml"), OS_MIGRATE_VERSION).unwrap();
+    let file =
+        ResourceFile::parse(include_str!("../golden/public/export/images.yml"), OS_MIGRATE_VERSION).unwrap();
     let mut images = file.resources.into_iter().filter_map(|resource| match resource {
         Resource::Image(image) if image.params.hw_cpu_cores.is_some() => Some(image),
         _ => None,

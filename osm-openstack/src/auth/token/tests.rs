@@ -34,7 +34,7 @@ fn debug_does_not_show_the_token() {
 #[test]
 fn a_real_answer_is_read() {
     let golden: serde_json::Value =
-        serde_json::from_str(include_str!("../../../tests/golden/session.json")).unwrap();
+        serde_json::from_str(include_str!("../../../tests/golden/public/rest/session.json")).unwrap();
     let mut body = golden["token"].clone();
     body["catalog"] = golden["catalog"].clone();
     let answer = serde_json::json!({ "token": body }).to_string();
