@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   networks.yml ... workloads.yml     resource files, one kind each, in OS Migrate's format
+//!   supplement.yaml                    what that format has no place for
 //!   image_blobs/ID-NAME                image data
 //!   workload_logs/NAME.log, NAME.state what happened to a workload; its disks in percent
 //!   state.db                           jobs, claims, checkpoints
@@ -12,7 +13,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use osm_model::{Kind, OS_MIGRATE_VERSION, ResourceFile};
+use osm_model::{Kind, OS_MIGRATE_VERSION, ResourceFile, Supplement};
 
 use crate::{Error, ErrorKind, Result, SqliteStore};
 
@@ -111,6 +112,35 @@ impl DataDir {
         self.create(&self.path)?;
         let path = self.resource_path(kind);
         replace(&path, file.to_yaml().as_bytes(), 0o644)
+            .map_err(|error| Error::from(error).with_object(path.display().to_string()))
+    }
+
+    /// What the resource files have no place for; nothing when there is no such file.
+    ///
+    /// # Errors
+    /// It cannot be read or understood.
+    pub fn read_supplement(&self) -> Result<Supplement> {
+        let path = self.path.join(Supplement::FILE_NAME);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Supplement::default()),
+            Err(error) => return Err(Error::from(error).with_object(path.display().to_string())),
+        };
+        Supplement::parse(&text).map_err(|error| {
+            Error::new(ErrorKind::Data, "the supplement of the resource files cannot be used")
+                .with_object(path.display().to_string())
+                .with_source(error)
+        })
+    }
+
+    /// Writes what the resource files have no place for, whole or not at all.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn write_supplement(&self, supplement: &Supplement) -> Result<()> {
+        self.create(&self.path)?;
+        let path = self.path.join(Supplement::FILE_NAME);
+        replace(&path, supplement.to_yaml().as_bytes(), 0o644)
             .map_err(|error| Error::from(error).with_object(path.display().to_string()))
     }
 

@@ -51,6 +51,10 @@ async fn export_kind(
     summary: &mut Summary,
 ) -> Result<()> {
     let resources = exporter.export(kind, filters.get(kind)).await?;
+    let mut supplement = data_dir.read_supplement()?;
+    if supplement.merge(&exporter.supplement()) {
+        data_dir.write_supplement(&supplement)?;
+    }
     let mut file = data_dir.read(kind)?.unwrap_or_else(ResourceFile::new);
     let mut entries = Vec::new();
     for resource in resources {

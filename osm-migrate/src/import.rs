@@ -25,7 +25,9 @@ pub async fn import(
 ) -> Result<Summary> {
     let mut summary = Summary::default();
     let mut failed = Failed::default();
-    let importer = Importer::new(session, &ImportOptions { image_blobs: data_dir.image_blobs() });
+    let options =
+        ImportOptions { image_blobs: data_dir.image_blobs(), supplement: data_dir.read_supplement()? };
+    let importer = Importer::new(session, &options);
     for &kind in Kind::IN_ORDER.iter().filter(|kind| kinds.contains(kind)) {
         let Some(file) = data_dir.read(kind)? else { continue };
         let filter = filters.get(kind);

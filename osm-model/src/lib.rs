@@ -29,6 +29,7 @@ mod kind;
 mod record;
 mod reference;
 mod resource;
+mod supplement;
 mod validate;
 pub mod yaml;
 
@@ -39,4 +40,5 @@ pub use kind::Kind;
 pub use record::Extra;
 pub use reference::{AUTH, Reference};
 pub use resource::*;
+pub use supplement::{Addition, Supplement};
 pub use validate::validate;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use osm_model::{ImageInfo, ImageParams, NameFilter, Resource};
+use osm_model::{Addition, ImageInfo, ImageParams, Kind, NameFilter, Resource};
 
 use super::{Exporter, each, sorted};
 use crate::error::Result;
@@ -26,6 +26,15 @@ impl Exporter {
     }
 
     async fn image(&self, image: ImageObject) -> Result<Resource> {
+        self.note(
+            &image.id,
+            Addition {
+                tags: Some(sorted(image.tags, String::clone)).filter(|tags| !tags.is_empty()),
+                name: image.name.clone(),
+                r#type: Some(Kind::Image.type_name().to_owned()),
+                ..Addition::default()
+            },
+        );
         let mut rest = Properties(image.properties);
         let (kernel_id, ramdisk_id) = (rest.text("kernel_id"), rest.text("ramdisk_id"));
         let params = ImageParams {

@@ -11,9 +11,10 @@ mod volume;
 mod workload;
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use osm_model::{Kind, NameFilter, Resource};
+use osm_model::{Addition, Kind, NameFilter, Resource, Supplement};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::reference::Resolver;
@@ -52,12 +53,23 @@ pub async fn export_image_data(session: &Session, id: &str, path: &Path) -> Resu
 pub struct Exporter {
     session: Session,
     resolver: Resolver,
+    supplement: Mutex<Supplement>,
 }
 
 impl Exporter {
     /// An exporter that has seen nothing yet.
     pub fn new(session: &Session) -> Self {
-        Self { session: session.clone(), resolver: Resolver::new(session) }
+        Self { session: session.clone(), resolver: Resolver::new(session), supplement: Mutex::default() }
+    }
+
+    /// What the files have no place for, of everything exported so far.
+    pub fn supplement(&self) -> Supplement {
+        self.supplement.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes what a file has no place for.
+    fn note(&self, id: &str, addition: Addition) {
+        self.supplement.lock().unwrap_or_else(PoisonError::into_inner).set(id, addition);
     }
 
     /// As [`export`].

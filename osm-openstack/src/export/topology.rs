@@ -1,8 +1,9 @@
 //! Networks, subnets, routers and their interfaces.
 
 use osm_model::{
-    AllocationPool, ExternalGateway, FixedIp, HostRoute, NameFilter, NetworkInfo, NetworkParams, Resource,
-    RouterInfo, RouterInterfaceInfo, RouterInterfaceParams, RouterParams, SubnetInfo, SubnetParams,
+    Addition, AllocationPool, ExternalGateway, FixedIp, HostRoute, Kind, NameFilter, NetworkInfo,
+    NetworkParams, Resource, RouterInfo, RouterInterfaceInfo, RouterInterfaceParams, RouterParams,
+    SubnetInfo, SubnetParams,
 };
 
 use super::{Exporter, each, sorted};
@@ -74,12 +75,23 @@ impl Exporter {
             nexthop: Some(route.nexthop),
             ..HostRoute::default()
         };
+        let name_servers = sorted(subnet.dns_nameservers.clone(), String::clone);
+        // Their order is the order in which servers ask them; the file has them sorted.
+        let in_order = (name_servers != subnet.dns_nameservers).then_some(subnet.dns_nameservers);
+        self.note(
+            &subnet.id,
+            Addition {
+                dns_nameservers: in_order,
+                name: Some(subnet.name.clone()),
+                r#type: Some(Kind::Subnet.type_name().to_owned()),
+                ..Addition::default()
+            },
+        );
         let params = SubnetParams {
             allocation_pools: sorted(subnet.allocation_pools, Clone::clone).into_iter().map(pool).collect(),
             cidr: subnet.cidr,
             description: subnet.description,
-            // Their order is the order in which servers ask them.
-            dns_nameservers: subnet.dns_nameservers,
+            dns_nameservers: name_servers,
             gateway_ip: subnet.gateway_ip,
             host_routes: sorted(subnet.host_routes, Clone::clone).into_iter().map(route).collect(),
             ip_version: subnet.ip_version,

@@ -104,6 +104,9 @@ pub struct CreateImage {
     /// The least memory for it, in MiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_ram: Option<u64>,
+    /// Its tags.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     /// Everything else.
     #[serde(flatten)]
     pub properties: BTreeMap<String, String>,

@@ -162,7 +162,9 @@ impl Importer {
             self.resolve(Target::Image, what, "params.kernel_ref", params.kernel_ref.as_ref()).await?;
         let ramdisk =
             self.resolve(Target::Image, what, "params.ramdisk_ref", params.ramdisk_ref.as_ref()).await?;
-        Ok(Wanted::new(params, kernel, ramdisk))
+        let addition = self.addition(image.info.id.as_deref());
+        let tags = addition.and_then(|addition| addition.tags.clone());
+        Ok(Wanted::new(params, kernel, ramdisk, tags))
     }
 }
 

@@ -16,7 +16,7 @@ mod topology;
 
 use std::path::PathBuf;
 
-use osm_model::Resource;
+use osm_model::{Addition, Resource, Supplement};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::network::{NetworkObject, Router, SecurityGroup, Subnet};
@@ -26,10 +26,12 @@ use crate::session::Session;
 use inventory::Inventory;
 
 /// Where an import finds what is not in the resource itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ImportOptions {
     /// The folder with the data of images.
     pub image_blobs: PathBuf,
+    /// What the files have no place for.
+    pub supplement: Supplement,
 }
 
 /// What an import did.
@@ -140,6 +142,11 @@ impl Importer {
                 format!("{resource}: {field} is null: name the {target} it belongs to"),
             )
         })
+    }
+
+    /// What is known of a resource beyond its file.
+    fn addition(&self, id: Option<&str>) -> Option<&Addition> {
+        self.options.supplement.get(id?)
     }
 
     /// Lets later references find an object just made.

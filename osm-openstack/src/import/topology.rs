@@ -81,6 +81,7 @@ impl Importer {
             subnetpool_id: self
                 .resolve(Target::SubnetPool, &what, "params.subnet_pool_ref", params.subnet_pool_ref.as_ref())
                 .await?,
+            dns_nameservers: Some(self.name_servers(subnet)),
             ..subnet_body(params)
         };
         let neutron = self.session.network().await?;
@@ -157,6 +158,21 @@ impl Importer {
         }
         let retagged = self.set_tags::<Router>(&there.id, &params.tags, &there.tags).await?;
         Ok(Imported::updated_if(differs || retagged, there.id))
+    }
+
+    /// The name servers in the source's order, as long as nobody has edited them.
+    fn name_servers(&self, subnet: &osm_model::Subnet) -> Vec<String> {
+        let sorted = |servers: &[String]| {
+            let mut servers = servers.to_vec();
+            servers.sort();
+            servers
+        };
+        let in_file = &subnet.params.dns_nameservers;
+        let addition = self.addition(subnet.info.id.as_deref());
+        match addition.and_then(|addition| addition.dns_nameservers.as_ref()) {
+            Some(in_order) if sorted(in_order) == *in_file => in_order.clone(),
+            _ => in_file.clone(),
+        }
     }
 
     /// Gives an object its tags, if it has others. Returns whether it had.
@@ -239,7 +255,6 @@ fn subnet_body(params: &SubnetParams) -> SubnetBody {
         ipv6_ra_mode: params.ipv6_ra_mode.clone(),
         allocation_pools: Some(params.allocation_pools.iter().map(pool).collect()),
         host_routes: Some(params.host_routes.iter().map(route).collect()),
-        dns_nameservers: Some(params.dns_nameservers.clone()),
         service_types: Some(params.service_types.clone()).filter(|types| !types.is_empty()),
         use_default_subnetpool: params.use_default_subnet_pool,
         ..SubnetBody::default()

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use osm_model::{Kind, NameFilter, OS_MIGRATE_VERSION, Resource, ResourceFile, Upsert, validate};
+use osm_model::{Kind, NameFilter, OS_MIGRATE_VERSION, Resource, ResourceFile, Supplement, Upsert, validate};
 use osm_openstack::export::{Exporter, export, export_image_data};
 
 use crate::json::Json;
@@ -166,6 +166,35 @@ async fn image_data_is_the_data_os_migrate_wrote() {
         let ours = folder.path().join("blob");
         export_image_data(&cloud.session, id, &ours).await.unwrap();
         assert!(fs::read(&ours).unwrap() == fs::read(&blob).unwrap(), "{}", blob.display());
+    }
+}
+
+/// What OS Migrate's files have no place for is not lost.
+#[tokio::test]
+async fn the_order_of_name_servers_and_the_tags_of_images_are_in_the_supplement() {
+    let recording = Recording::load();
+    for (kind, collection, key) in
+        [(Kind::Subnet, "subnets", "dns_nameservers"), (Kind::Image, "images", "tags")]
+    {
+        let cloud = Cloud::of(&recording, &playbook(kind)).await;
+        let exporter = Exporter::new(&cloud.session);
+        exporter.export(kind, &filter(&recording, kind)).await.unwrap();
+        let supplement = Supplement::parse(&exporter.supplement().to_yaml()).unwrap();
+        for item in recording.section(&playbook(kind)).listed(collection) {
+            let Some(Json::List(texts)) = item.at(&[key]) else { continue };
+            let mut texts: Vec<&str> = texts.iter().filter_map(|text| text.text(&[])).collect();
+            let addition = supplement.get(item.text(&["id"]).unwrap()).cloned().unwrap_or_default();
+            let kept = addition.dns_nameservers.or(addition.tags).unwrap_or_default();
+            match kind {
+                Kind::Subnet if texts.is_sorted() => texts.clear(),
+                Kind::Image if item.text(&["owner"]) != Some(cloud.session.project_id().as_str()) => {
+                    texts.clear()
+                }
+                Kind::Image => texts.sort_unstable(),
+                _ => {}
+            }
+            assert_eq!(kept, texts, "{item}");
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use osm_model::{Image, Kind, OS_MIGRATE_VERSION, Resource, ResourceFile};
+use osm_model::{Addition, Image, Kind, OS_MIGRATE_VERSION, Resource, ResourceFile, Supplement};
 use osm_openstack::ErrorKind;
 use osm_openstack::image::blob;
 use osm_openstack::import::{ImportOptions, Imported, Outcome, import};
@@ -33,7 +33,7 @@ fn folder(image: &Image, data: &[u8]) -> (TempDir, ImportOptions) {
     let folder = tempfile::tempdir().unwrap();
     let name = blob::file_name(image.info.id.as_deref().unwrap(), image.params.name.as_deref().unwrap());
     fs::write(folder.path().join(name), data).unwrap();
-    let options = ImportOptions { image_blobs: folder.path().to_owned() };
+    let options = ImportOptions { image_blobs: folder.path().to_owned(), ..ImportOptions::default() };
     (folder, options)
 }
 
@@ -106,7 +106,9 @@ async fn data_that_is_not_the_exported_is_refused_and_not_left_behind() {
 async fn without_its_data_no_image_is_made() {
     let (image, fake) = (image(), Fake::default());
     let cloud = Cloud::answering(fake.clone()).await;
-    let (kind, message) = refused(&cloud, &image, &ImportOptions { image_blobs: "nowhere".into() }).await;
+    let (kind, message) =
+        refused(&cloud, &image, &ImportOptions { image_blobs: "nowhere".into(), ..ImportOptions::default() })
+            .await;
     assert_eq!(kind, ErrorKind::Config);
     assert!(message.contains("image `a/b`") && message.contains("nowhere/"), "{message}");
     assert!(fake.all("images").is_empty());
@@ -147,6 +149,27 @@ async fn metadata_is_updated_data_is_compared_and_the_clouds_own_properties_stay
     let (kind, message) = refused(&cloud, &image, &options).await;
     assert_eq!(kind, ErrorKind::Conflict);
     assert!(message.contains("os_hash_value") && message.contains("0000"), "{message}");
+}
+
+#[tokio::test]
+async fn tags_of_images_arrive_and_are_kept_when_nothing_is_known_of_them() {
+    let (image, fake) = (image(), Fake::default());
+    let (_folder, mut options) = folder(&image, DATA);
+    let cloud = Cloud::answering(fake.clone()).await;
+    let mut tag = |tags: &[&str]| {
+        let tags = Some(tags.iter().map(|tag| (*tag).to_owned()).collect());
+        let id = image.info.id.clone().unwrap();
+        options.supplement.set(id, Addition { tags, ..Addition::default() });
+        options.clone()
+    };
+    let (first, second) = (tag(&["t1", "t2"]), tag(&["t3"]));
+    assert_eq!(imported(&cloud, &image, &first).await.outcome, Outcome::Created);
+    assert_eq!(fake.named("images", "a/b")["tags"], json!(["t1", "t2"]));
+    assert_eq!(imported(&cloud, &image, &first).await.outcome, Outcome::Unchanged);
+    assert_eq!(imported(&cloud, &image, &second).await.outcome, Outcome::Updated);
+    let silent = ImportOptions { supplement: Supplement::default(), ..first };
+    assert_eq!(imported(&cloud, &image, &silent).await.outcome, Outcome::Unchanged);
+    assert_eq!(fake.named("images", "a/b")["tags"], json!(["t3"]));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Networks, subnets, routers, keypairs, flavors: what differs is changed, or is a conflict.
 
-use osm_model::{AllocationPool, Reference, Resource};
+use osm_model::{Addition, AllocationPool, Reference, Resource};
 use osm_openstack::ErrorKind;
 use osm_openstack::import::{ImportOptions, Imported, Importer, Outcome, import};
 use serde_json::{Value, json};
@@ -170,6 +170,32 @@ async fn name_servers_keep_their_order() {
     imported(&cloud, &asking(["9.9.9.9", "1.1.1.1"])).await;
     assert_eq!(fake.named("subnets", "s")["dns_nameservers"], json!(["9.9.9.9", "1.1.1.1"]));
     assert_eq!(imported(&cloud, &asking(["1.1.1.1", "9.9.9.9"])).await.outcome, Outcome::Updated);
+}
+
+#[tokio::test]
+async fn name_servers_get_the_sources_order_back_unless_they_were_edited() {
+    let fake = Fake::default();
+    fake.put("networks", json!({"name": "a"}));
+    let cloud = Cloud::answering(fake.clone()).await;
+    let mut options = ImportOptions::default();
+    let in_order = Some(["9.9.9.9", "1.1.1.1"].map(str::to_owned).to_vec());
+    options.supplement.set("id1", Addition { dns_nameservers: in_order, ..Addition::default() });
+    let of_source = |servers: &[&str]| {
+        let mut wanted = subnet("s", "a", "10.0.0.0/24", |params| {
+            params.dns_nameservers = servers.iter().map(|it| (*it).to_owned()).collect();
+        });
+        let Resource::Subnet(it) = &mut wanted else { unreachable!() };
+        it.info.id = Some("id1".to_owned());
+        wanted
+    };
+    let sorted = of_source(&["1.1.1.1", "9.9.9.9"]);
+    for outcome in [Outcome::Created, Outcome::Unchanged] {
+        assert_eq!(import(&cloud.session, &sorted, &options).await.unwrap().outcome, outcome);
+        assert_eq!(fake.named("subnets", "s")["dns_nameservers"], json!(["9.9.9.9", "1.1.1.1"]));
+    }
+    let edited = of_source(&["8.8.8.8"]);
+    assert_eq!(import(&cloud.session, &edited, &options).await.unwrap().outcome, Outcome::Updated);
+    assert_eq!(fake.named("subnets", "s")["dns_nameservers"], json!(["8.8.8.8"]));
 }
 
 #[tokio::test]

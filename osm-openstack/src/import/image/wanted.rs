@@ -6,7 +6,7 @@ use osm_model::ImageParams;
 use serde_json::Value;
 
 use crate::image::{Change, CreateImage, ImageObject};
-use crate::import::compare::Conflicts;
+use crate::import::compare::{Conflicts, tags_differ};
 
 /// The attributes and properties of an image; all properties are text, as Glance wants them.
 pub(super) struct Wanted {
@@ -14,7 +14,12 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    pub(super) fn new(params: &ImageParams, kernel_id: Option<String>, ramdisk_id: Option<String>) -> Self {
+    pub(super) fn new(
+        params: &ImageParams,
+        kernel_id: Option<String>,
+        ramdisk_id: Option<String>,
+        tags: Option<Vec<String>>,
+    ) -> Self {
         let mut properties = other_properties(&params.properties);
         let named = named_properties(params);
         properties.extend(named.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
@@ -29,6 +34,7 @@ impl Wanted {
             os_hidden: params.is_hidden,
             min_disk: params.min_disk,
             min_ram: params.min_ram,
+            tags: tags.unwrap_or_default(),
             properties,
         };
         Self { body }
@@ -72,6 +78,10 @@ impl Wanted {
             Some(Change::set(key, want, true))
         };
         let mut changes: Vec<Change> = attributes.into_iter().filter_map(differs).collect();
+        // Without a word about tags, those that are there stay.
+        if !body.tags.is_empty() && tags_differ(&body.tags, &there.tags) {
+            changes.push(Change::set("tags", body.tags.clone(), true));
+        }
         for (key, want) in &body.properties {
             let has = there.properties.get(key);
             if !has.is_some_and(|has| same_value(key, want, has)) {
