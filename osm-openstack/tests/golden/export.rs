@@ -5,6 +5,7 @@ use std::fs;
 use osm_model::{Kind, NameFilter, OS_MIGRATE_VERSION, Resource, ResourceFile, Supplement, Upsert, validate};
 use osm_openstack::export::{Exporter, export, export_image_data};
 
+use crate::difference::as_os_migrate_has_it;
 use crate::json::Json;
 use crate::recording::{Recording, Section};
 use crate::replay::Cloud;
@@ -18,7 +19,9 @@ async fn exported(recording: &Recording, kind: Kind) -> String {
         Err(error) => panic!("{kind}: {error}; not recorded: {:#?}", cloud.unknown()),
     };
     let mut file = ResourceFile::new();
+    let images = recording.section(&playbook).listed("images");
     for resource in resources {
+        let resource = as_os_migrate_has_it(resource, &images);
         assert_eq!(file.upsert(resource), Upsert::Appended, "{kind}");
     }
     assert_eq!(cloud.unknown(), Vec::<String>::new(), "{kind}: not recorded");

@@ -1,94 +1,12 @@
-//! Property: our YAML is what PyYAML's `safe_dump` writes, and both read it back alike.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
-
-mod peer;
+//! Any value: our YAML is what PyYAML's `safe_dump` writes, and both read it back alike.
 
 use osm_model::yaml::{self, Node};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestRunner};
 use serde_json::{Value, json};
 
-use peer::PyYaml;
-
-/// Characters that mean something to YAML, or look as if.
-const TRICKY: &str = " :#-?,[]{}&*!|>'\"%@`\\/=~<_.+0123456789eExXbBoOnNyYtTfF\n\n  \t\r\0\u{7}\u{1b}\u{7f}\
-                      \u{85}\u{a0}\u{e9}\u{2028}\u{2029}\u{2603}\u{feff}\u{fffd}\u{1f680}aZ";
-
-fn text() -> impl Strategy<Value = String> {
-    let tricky: Vec<char> = TRICKY.chars().collect();
-    let word = "[a-z0-9:'#,-]{1,14}";
-    prop_oneof![
-        4 => proptest::collection::vec(proptest::sample::select(tricky), 0..12).prop_map(String::from_iter),
-        2 => proptest::sample::select(WORDS).prop_map(str::to_owned),
-        2 => "[-+]?[0-9_.:]{1,8}([eE][-+]?[0-9]{0,2})?",
-        1 => "[-+]?0[box]?[0-9a-fA-F_]{0,6}",
-        1 => "[12][0-9]{3}-[0-9]{1,2}-[0-9]{1,2}([Tt ]+[0-9]{1,2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{0,3})?( ?(Z|[-+][0-9]{1,2}(:[0-9]{2})?))?)?",
-        3 => proptest::collection::vec(word, 1..40).prop_map(|words| words.join(" ")),
-        1 => proptest::collection::vec("[a-z: ]{0,30}", 1..8).prop_map(|lines| lines.join("\n")),
-        1 => "[a-z \u{e9}\"\\\\]{60,200}",
-        1 => "[a-z]{120,140}",
-        1 => any::<String>(),
-    ]
-}
-
-const WORDS: &[&str] = &[
-    "yes",
-    "No",
-    "ON",
-    "off",
-    "true",
-    "False",
-    "null",
-    "Null",
-    "~",
-    "",
-    "=",
-    "<<",
-    "---",
-    "...",
-    "--- a",
-    "- a",
-    "-",
-    "?",
-    "? a",
-    ":",
-    ": a",
-    "a: b",
-    "a:",
-    "a #b",
-    "#a",
-    "!",
-    "&",
-    "*",
-    "y",
-    "n",
-    "1e3",
-    "1.5e3",
-    "1.5e+3",
-    ".inf",
-    "-.INF",
-    ".NaN",
-    "+.5",
-    "-.5",
-    ".5",
-    "0o17",
-    "0x1F",
-    "11:22:33:44:55:06",
-    "190:20:30.15",
-    "%auth%",
-    "yes\n",
-    "123\n",
-    "\n",
-    " ",
-    "  a",
-    "a  ",
-    "1_000",
-    "0.",
-    "1.",
-    "012",
-    "089",
-];
+use crate::peer::PyYaml;
+use crate::text::{WORDS, text};
 
 fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![

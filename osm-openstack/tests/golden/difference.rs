@@ -1,0 +1,67 @@
+//! Where our files differ from OS Migrate's on purpose, because its own say something wrong.
+//!
+//! It reads the properties of images with openstacksdk's types. A flag is any text but the empty
+//! one, so `hw_boot_menu=false` becomes `true`; a number that is not all digits becomes 0.
+//! `docs/compatibility.md` tells more.
+
+use osm_model::{Image, Resource};
+
+use crate::json::Json;
+
+/// Our resources with these values as OS Migrate has them; `images` are Glance's answers.
+pub(crate) fn as_os_migrate_has_it(mut resource: Resource, images: &[&Json]) -> Resource {
+    let Resource::Image(image) = &mut resource else { return resource };
+    let answer = images.iter().find(|answer| answer.text(&["id"]) == image.info.id.as_deref());
+    if let Some(answer) = answer {
+        flags(image, answer);
+        numbers(image, answer);
+    }
+    resource
+}
+
+fn flags(image: &mut Image, answer: &Json) {
+    let params = &mut image.params;
+    for (key, flag) in [
+        ("hw_boot_menu", &mut params.is_hw_boot_menu_enabled),
+        ("hw_vif_multiqueue_enabled", &mut params.is_hw_vif_multiqueue_enabled),
+        ("os_require_quiesce", &mut params.os_require_quiesce),
+    ] {
+        if let Some(text) = answer.text(&[key]) {
+            *flag = Some(!text.is_empty());
+            params.properties.remove(key);
+        }
+    }
+}
+
+fn numbers(image: &mut Image, answer: &Json) {
+    let params = &mut image.params;
+    for (key, number) in [
+        ("hw_cpu_cores", &mut params.hw_cpu_cores),
+        ("hw_cpu_sockets", &mut params.hw_cpu_sockets),
+        ("hw_cpu_threads", &mut params.hw_cpu_threads),
+        ("hw_serial_port_count", &mut params.hw_serial_port_count),
+        ("hw_video_ram", &mut params.hw_video_ram),
+        ("os_shutdown_timeout", &mut params.os_shutdown_timeout),
+    ] {
+        if let Some(text) = answer.text(&[key]) {
+            let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            *number = Some(if is_number { text.parse().unwrap_or_default() } else { 0 });
+            params.properties.remove(key);
+        }
+    }
+}
+
+#[test]
+fn a_false_flag_is_true_for_os_migrate_and_a_word_is_nought() {
+    let answer = Json::parse(r#"{"id": "i", "hw_boot_menu": "false", "hw_video_ram": "all"}"#);
+    let mut image = Image::default();
+    image.info.id = Some("i".to_owned());
+    image.params.is_hw_boot_menu_enabled = Some(false);
+    image.params.properties.insert("hw_video_ram".to_owned(), "all".into());
+    let Resource::Image(theirs) = as_os_migrate_has_it(Resource::Image(image), &[&answer]) else {
+        unreachable!()
+    };
+    assert_eq!(theirs.params.is_hw_boot_menu_enabled, Some(true));
+    assert_eq!(theirs.params.hw_video_ram, Some(0));
+    assert!(theirs.params.properties.is_empty());
+}
