@@ -145,8 +145,11 @@ pub(crate) fn read(text: &str, expected: &str, strictness: Strictness) -> Readin
         return Error::new(ErrorKind::Syntax, message).into();
     };
     let version = map.get(VERSION_KEY).filter(|node| !node.is_null()).and_then(Node::scalar);
-    if version != Some(expected) {
-        errors.push(wrong_version(version, expected));
+    match version {
+        Some(version) if version == expected => {}
+        // A file of another version has another shape: nothing more can be said of it.
+        Some(version) => return wrong_version(Some(version), expected).into(),
+        None => errors.push(wrong_version(None, expected)),
     }
     let (positions, resources) = match map.get(RESOURCES_KEY) {
         Some(Node::List(items)) => read_resources(items, strictness, &mut errors),
@@ -211,14 +214,17 @@ fn empty_document() -> Error {
 }
 
 fn wrong_version(found: Option<&str>, expected: &str) -> Error {
-    let found = found
-        .map_or_else(|| "no os_migrate_version".to_owned(), |found| format!("os_migrate_version {found}"));
+    let (found, why) = match found {
+        None => ("no os_migrate_version".to_owned(), "files of other versions need not fit"),
+        Some(found) if found.starts_with("0.") => (
+            format!("os_migrate_version {found}"),
+            "files of OS Migrate 0.x have another shape and cannot be read",
+        ),
+        Some(found) => (format!("os_migrate_version {found}"), "files of other versions need not fit"),
+    };
     Error::new(
         ErrorKind::Version,
-        format!(
-            "the file says {found}, expected {expected}: files of other versions need not fit; remove the old file \
-             and export again"
-        ),
+        format!("the file says {found}, expected {expected}: {why}; remove the old file and export again"),
     )
 }
 

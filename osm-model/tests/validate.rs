@@ -44,6 +44,9 @@ fn brief(errors: &[Error]) -> Vec<String> {
 
 /// The recorded cases and what we say. `02` is a directory without files.
 const CASES: &[(&str, &[&str])] = &[
+    ("00-good", &[]),
+    // Refused by the peer, which does not know the type of role assignments that it exports.
+    ("01-good-all-with-role-assignments", &[]),
     // A traceback of the peer.
     ("03-empty-file", &["syntax networks.yml"]),
     // A traceback of the peer.
@@ -126,6 +129,58 @@ fn says_what_is_wrong_in_each_recorded_case() {
     for (case, expected) in CASES {
         let errors = validate(&folder(&format!("validate/{case}")));
         assert_eq!(brief(&errors), *expected, "{case}: {errors:#?}");
+    }
+}
+
+/// Where OS Migrate's own verdict is wrong: it refuses the first and passes the others.
+const PEER_IS_WRONG: [&str; 5] = [
+    "01-good-all-with-role-assignments",
+    "17-unknown-member",
+    "23-wrong-value-types",
+    "25-workload-nested-broken",
+    "26-rule-duplicate",
+];
+
+#[test]
+fn refuses_and_passes_what_the_peer_does_but_for_its_mistakes() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/validate");
+    let results = fs::read_to_string(root.join("results.json")).unwrap();
+    let results: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&results).unwrap();
+    assert_eq!(results.len(), 30);
+    for (case, verdict) in &results {
+        let files = if case == "02-no-files" { Vec::new() } else { folder(&format!("validate/{case}")) };
+        let errors = validate(&files);
+        let peer_refuses = verdict["failed"] != 0;
+        let agrees = peer_refuses != errors.is_empty();
+        assert_eq!(agrees, !PEER_IS_WRONG.contains(&case.as_str()), "{case}: {errors:#?}");
+        // Each member that the peer misses, we name.
+        for text in verdict["errors"].as_array().into_iter().flatten() {
+            for missing in text.as_str().unwrap().split("Missing ").skip(1) {
+                let member = missing.trim().trim_end_matches('.');
+                let section = member.split_once('.').map_or(member, |(section, _)| section);
+                let names = |error: &Error| {
+                    let field = error.context().field.as_deref();
+                    field == Some(member) || field == Some(section)
+                };
+                assert!(errors.iter().any(names), "{case}: {member}: {errors:#?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn refuses_an_old_file_once_with_what_to_do() {
+    for version in ["0.9", "0.17.0", "'0.0.1'"] {
+        let text = format!(
+            "os_migrate_version: {version}\nresources:\n- params:\n    flavor_name: m1\n    qos_policy_name: x\n  \
+             type: openstack.compute.Server\n"
+        );
+        let errors = validate(&[(PathBuf::from("workloads.yml"), text)]);
+        assert_eq!(brief(&errors), ["version workloads.yml"], "{errors:#?}");
+        let said = errors[0].to_string();
+        for part in [version.trim_matches('\''), "0.x", "1.0.5", "export again"] {
+            assert!(said.contains(part), "{said}");
+        }
     }
 }
 

@@ -24,28 +24,24 @@ const FREE: [&str; 4] = ["extra_specs", "metadata", "properties", "volume_image_
 #[test]
 fn pyyaml_reads_ten_thousand_resources_as_they_were_meant() {
     let Some(mut peer) = PyYaml::start() else { return };
-    let patterns = patterns();
-    let mut random = Random(TestRunner::new(Config::default()));
-    for _ in 0..RESOURCES / AT_ONCE {
-        let values: Vec<Value> = (0..AT_ONCE)
-            .map(|_| {
-                let pattern = &patterns[random.any(0..patterns.len())];
-                random.resource("", pattern)
-            })
-            .collect();
-        let text = yaml::dump(&yaml::Node::from(&json!({
-            "os_migrate_version": OS_MIGRATE_VERSION,
-            "resources": values,
-        })));
-        // Through the types: what is asked for is what they write.
-        let file = ResourceFile::parse(&text, OS_MIGRATE_VERSION)
-            .unwrap_or_else(|error| panic!("we cannot read our own file: {error}\n{text}"));
-        let ours = file.to_yaml();
+    // The next file is made while PyYAML reads one: it takes its time.
+    let (sender, files) = std::sync::mpsc::sync_channel(4);
+    let maker = std::thread::spawn(move || {
+        let patterns = patterns();
+        let mut random = Random(TestRunner::new(Config::default()));
+        for _ in 0..RESOURCES / AT_ONCE {
+            sender.send(random.file(&patterns)).unwrap();
+        }
+    });
+    let mut read = 0;
+    for (values, ours) in files {
         if let Some(other) = peer.first_other(&values, &ours) {
             panic!("PyYAML {other}");
         }
-        assert_eq!(ours, text, "the types write something else");
+        read += values.len();
     }
+    maker.join().unwrap();
+    assert_eq!(read, RESOURCES);
 }
 
 /// A resource of each kind and shape, as OS Migrate wrote them.
@@ -67,6 +63,25 @@ struct Random(TestRunner);
 impl Random {
     fn any<S: Strategy>(&mut self, strategy: S) -> S::Value {
         strategy.new_tree(&mut self.0).unwrap().current()
+    }
+
+    /// Resources, and the file that our types make of them.
+    fn file(&mut self, patterns: &[Value]) -> (Vec<Value>, String) {
+        let values: Vec<Value> = (0..AT_ONCE)
+            .map(|_| {
+                let pattern = &patterns[self.any(0..patterns.len())];
+                self.resource("", pattern)
+            })
+            .collect();
+        let text = yaml::dump(&yaml::Node::from(&json!({
+            "os_migrate_version": OS_MIGRATE_VERSION,
+            "resources": values,
+        })));
+        let file = ResourceFile::parse(&text, OS_MIGRATE_VERSION)
+            .unwrap_or_else(|error| panic!("we cannot read our own file: {error}\n{text}"));
+        let ours = file.to_yaml();
+        assert_eq!(ours, text, "the types write something else");
+        (values, ours)
     }
 
     /// Of the same shape, with other values.
