@@ -1,5 +1,7 @@
 //! Import: from resource files to a cloud. Workloads are not imported but migrated.
 
+mod finish;
+
 use std::collections::HashSet;
 
 use osm_model::{FilterSet, Kind, Reference, Resource};
@@ -63,6 +65,7 @@ pub async fn import(
             }
         }
     }
+    finish::finish(&importer, kinds, filters, data_dir, events, &mut summary).await?;
     Ok(summary)
 }
 

@@ -6,11 +6,13 @@
 //! the file is neither sent nor compared.
 
 mod compare;
+mod default_group;
 mod group;
 mod image;
 mod interface;
 mod inventory;
 mod nova;
+mod route;
 mod rule;
 mod topology;
 

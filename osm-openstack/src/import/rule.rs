@@ -63,7 +63,11 @@ impl Importer {
     }
 }
 
-fn body(params: &SecurityGroupRuleParams, group: String, remote: Option<String>) -> CreateSecurityGroupRule {
+pub(super) fn body(
+    params: &SecurityGroupRuleParams,
+    group: String,
+    remote: Option<String>,
+) -> CreateSecurityGroupRule {
     CreateSecurityGroupRule {
         security_group_id: group,
         direction: params.direction.clone(),
@@ -87,7 +91,7 @@ fn existing_rule(message: &str) -> Option<String> {
 
 /// What a rule lets through; two rules of one meaning cannot be in one group.
 #[derive(Debug, PartialEq, Eq)]
-struct Meaning {
+pub(super) struct Meaning {
     direction: String,
     ethertype: String,
     protocol: Option<String>,
@@ -98,7 +102,7 @@ struct Meaning {
 }
 
 impl Meaning {
-    fn of_body(body: &CreateSecurityGroupRule) -> Self {
+    pub(super) fn of_body(body: &CreateSecurityGroupRule) -> Self {
         let protocol = protocol(body.protocol.as_deref());
         let (first, last) = ports(protocol.as_deref(), body.port_range_min, body.port_range_max);
         Self {
@@ -112,7 +116,7 @@ impl Meaning {
         }
     }
 
-    fn is_of(&self, rule: &SecurityGroupRule) -> bool {
+    pub(super) fn is_of(&self, rule: &SecurityGroupRule) -> bool {
         let protocol = protocol(rule.protocol.as_deref());
         let (first, last) = ports(protocol.as_deref(), rule.port_range_min, rule.port_range_max);
         let normalized = rule.normalized_cidr.as_deref().or(rule.remote_ip_prefix.as_deref());

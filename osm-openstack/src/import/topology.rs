@@ -4,7 +4,7 @@ use osm_model::{NetworkParams, RouterParams, SubnetParams};
 
 use super::compare::{Conflicts, changed, changed_flag, changed_text, same_address, tags_differ};
 use super::{Imported, Importer, inventory, named};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::network::{
     AllocationPool, GatewayBody, HostRoute, NetworkBody, NetworkObject, Object, Router, RouterBody, Subnet,
     SubnetBody,
@@ -130,8 +130,15 @@ impl Importer {
         let flavor = flavor.await?;
         let neutron = self.session.network().await?;
         let Some(there) = self.routers.named(&self.session, &what, name).await? else {
-            let made: Router =
-                inventory::create(&neutron, name, &new_router(params, gateway, flavor)).await?;
+            let snat = gateway.as_ref().and(snat_of(router));
+            let body = new_router(params, gateway, flavor, snat);
+            let made: Router = match inventory::create(&neutron, name, &body).await {
+                Err(error) if error.kind() == ErrorKind::Forbidden && snat.is_some() => {
+                    only_admins_set_snat(&what);
+                    inventory::create(&neutron, name, &body.with_default_snat()).await?
+                }
+                other => other?,
+            };
             self.learn(Target::Router, &made.id, name);
             self.routers.put(&made).await;
             self.set_tags::<Router>(&made.id, &params.tags, &made.tags).await?;
@@ -142,22 +149,41 @@ impl Importer {
         fixed_hints(&mut conflicts, &params.availability_zone_hints, &there.availability_zone_hints);
         conflicts.check()?;
         let gateway_there = there.external_gateway_info.as_ref().map(|gateway| &gateway.network_id);
+        let snat = gateway.as_ref().and(snat_of(router));
+        let snat_there = there
+            .external_gateway_info
+            .as_ref()
+            .and_then(|gateway| gateway.details.get("enable_snat").and_then(serde_json::Value::as_bool));
+        let resnat = changed_flag(snat, snat_there).filter(|_| gateway.as_ref() == gateway_there);
         let body = RouterBody {
             description: changed_text(params.description.as_deref(), there.description.as_deref()),
             admin_state_up: changed(params.is_admin_state_up.as_ref(), there.admin_state_up.as_ref()),
             // Sent only when it is another network: with it, Neutron resets SNAT and addresses.
             external_gateway_info: changed(gateway.as_ref(), gateway_there)
-                .map(|network_id| GatewayBody { network_id }),
+                .or_else(|| resnat.and(gateway.clone()))
+                .map(|network_id| GatewayBody { network_id, enable_snat: snat }),
             distributed: there.distributed.and_then(|has| changed_flag(params.is_distributed, Some(has))),
             ha: there.ha.and_then(|has| changed_flag(params.is_ha, Some(has))),
             ..RouterBody::default()
         };
-        let differs = body != RouterBody::default();
-        if differs {
-            self.routers.put(&neutron.update::<Router>(&there.id, &body).await?).await;
-        }
+        let differs = match self.update_router(&there.id, &body).await {
+            Err(error) if error.kind() == ErrorKind::Forbidden && resnat.is_some() => {
+                only_admins_set_snat(&what);
+                self.update_router(&there.id, &RouterBody { external_gateway_info: None, ..body }).await?
+            }
+            other => other?,
+        };
         let retagged = self.set_tags::<Router>(&there.id, &params.tags, &there.tags).await?;
         Ok(Imported::updated_if(differs || retagged, there.id))
+    }
+
+    async fn update_router(&self, id: &str, body: &RouterBody) -> Result<bool> {
+        let differs = *body != RouterBody::default();
+        if differs {
+            let neutron = self.session.network().await?;
+            self.routers.put(&neutron.update::<Router>(id, body).await?).await;
+        }
+        Ok(differs)
     }
 
     /// The name servers in the source's order, as long as nobody has edited them.
@@ -219,12 +245,30 @@ fn new_network(params: &NetworkParams, qos_policy_id: Option<String>) -> Network
     }
 }
 
-fn new_router(params: &RouterParams, gateway: Option<String>, flavor_id: Option<String>) -> RouterBody {
+/// Whether the source translates addresses, where it does not do so by default.
+fn snat_of(router: &osm_model::Router) -> Option<bool> {
+    let snat = router.info.external_gateway_info.as_ref()?.get("enable_snat")?.as_bool()?;
+    (!snat).then_some(false)
+}
+
+fn only_admins_set_snat(what: &str) {
+    tracing::warn!(
+        "{what}: the source translates no addresses (enable_snat: false), and this user may not set that here: \
+         have an administrator do it"
+    );
+}
+
+fn new_router(
+    params: &RouterParams,
+    gateway: Option<String>,
+    flavor_id: Option<String>,
+    enable_snat: Option<bool>,
+) -> RouterBody {
     RouterBody {
         name: params.name.clone(),
         description: params.description.clone(),
         admin_state_up: params.is_admin_state_up,
-        external_gateway_info: gateway.map(|network_id| GatewayBody { network_id }),
+        external_gateway_info: gateway.map(|network_id| GatewayBody { network_id, enable_snat }),
         distributed: params.is_distributed,
         ha: params.is_ha,
         flavor_id,

@@ -2,7 +2,8 @@
 
 use osm_model::{Reference, Resource, SecurityGroupRuleParams};
 use osm_openstack::ErrorKind;
-use osm_openstack::import::{ImportOptions, Outcome, import};
+use osm_openstack::import::{ImportOptions, Importer, Outcome, import};
+use serde_json::json;
 
 use crate::fake::Fake;
 use crate::support::Cloud;
@@ -91,4 +92,47 @@ async fn a_rule_without_a_group_is_refused() {
     let (kind, message) = refused(&cloud, &rule("x", |params| params.security_group_ref = None)).await;
     assert_eq!(kind, ErrorKind::Config);
     assert!(message.contains("params.security_group_ref is null"), "{message}");
+}
+
+/// The source's group has lost the rule that lets its own members in by IPv6.
+#[tokio::test]
+async fn the_default_group_is_as_closed_as_the_sources() {
+    let fake = Fake::default().with_default_group();
+    let own = fake.put(
+        "security-group-rules",
+        json!({"security_group_id": fake.named("security-groups", "default")["id"], "direction": "ingress",
+            "ethertype": "IPv4", "protocol": "tcp", "port_range_min": 22, "port_range_max": 22,
+            "remote_ip_prefix": null, "remote_group_id": null}),
+    );
+    let cloud = Cloud::answering(fake.clone()).await;
+    let ingress = rule("default", |params| {
+        params.direction = Some("ingress".to_owned());
+        params.remote_group_ref = Some(Reference::auth("default"));
+    });
+    let source = [
+        rule("default", |_| {}),
+        rule("default", |params| params.ether_type = Some("IPv6".to_owned())),
+        ingress,
+        rule("web", |_| {}),
+    ];
+    let rules: Vec<_> = source
+        .iter()
+        .filter_map(|resource| match resource {
+            Resource::SecurityGroupRule(rule) => Some(rule),
+            _ => None,
+        })
+        .collect();
+    let importer = Importer::new(&cloud.session, &ImportOptions::default());
+    let closed = importer.close_default_group(&rules).await.unwrap().unwrap();
+    assert_eq!(closed.outcome, Outcome::Updated);
+    let left = fake.all("security-group-rules");
+    assert_eq!(left.len(), 4, "{left:?}");
+    // What somebody added there stays, and only what let in by IPv6 is gone.
+    assert!(left.iter().any(|rule| rule["id"] == own));
+    assert!(!left.iter().any(|rule| rule["direction"] == "ingress" && rule["ethertype"] == "IPv6"));
+    let writes = cloud.writes().await.len();
+    let again = importer.close_default_group(&rules).await.unwrap().unwrap();
+    assert_eq!((again.outcome, cloud.writes().await.len()), (Outcome::Unchanged, writes));
+    // Nothing is known of the source's group: nothing is taken off.
+    assert_eq!(importer.close_default_group(&rules[3..]).await.unwrap(), None);
 }

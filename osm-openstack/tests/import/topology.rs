@@ -216,6 +216,49 @@ async fn a_routers_gateway_is_sent_only_when_it_is_another_network() {
 }
 
 #[tokio::test]
+async fn static_routes_are_added_once_and_others_stay() {
+    let fake = Fake::default();
+    fake.put(
+        "routers",
+        json!({"name": "r", "routes": [{"destination": "10.9.0.0/16", "nexthop": "10.0.0.9"}]}),
+    );
+    let cloud = Cloud::answering(fake.clone()).await;
+    let importer = Importer::new(&cloud.session, &ImportOptions::default());
+    let mut router = osm_model::Router::default();
+    router.params.name = Some("r".to_owned());
+    assert_eq!(importer.static_routes(&router).await.unwrap(), None);
+    router.info.routes = Some(vec![json!({"destination": "10.8.0.0/16", "nexthop": "10.0.0.8"})]);
+    for outcome in [Outcome::Updated, Outcome::Unchanged] {
+        assert_eq!(importer.static_routes(&router).await.unwrap().unwrap().outcome, outcome);
+    }
+    let routes = fake.named("routers", "r")["routes"].clone();
+    assert_eq!(routes.as_array().unwrap().len(), 2, "{routes}");
+    assert_eq!(cloud.writes().await.len(), 1);
+}
+
+#[tokio::test]
+async fn snat_that_is_off_stays_off_where_one_may_say_so() {
+    let fake = Fake::default().with_public_network();
+    let cloud = Cloud::answering(fake.clone()).await;
+    let mut router = osm_model::Router::default();
+    router.params.name = Some("r".to_owned());
+    let gateway = Some(Reference::named("public"));
+    router.params.external_gateway_refinfo =
+        Some(osm_model::ExternalGateway { network_ref: gateway, ..Default::default() });
+    router.info.external_gateway_info = Some(json!({"enable_snat": false}));
+    let wanted = Resource::Router(router);
+    // By default only administrators may.
+    fake.refuse("POST", "/routers", 403);
+    assert_eq!(imported(&cloud, &wanted).await.outcome, Outcome::Created);
+    fake.world().objects.get_mut("routers").unwrap()[0]["external_gateway_info"]["enable_snat"] = json!(true);
+    fake.refuse("PUT", "4000-8000-000000000002", 403);
+    assert_eq!(imported(&cloud, &wanted).await.outcome, Outcome::Unchanged);
+    assert_eq!(imported(&cloud, &wanted).await.outcome, Outcome::Updated);
+    assert_eq!(fake.named("routers", "r")["external_gateway_info"]["enable_snat"], false);
+    assert_eq!(imported(&cloud, &wanted).await.outcome, Outcome::Unchanged);
+}
+
+#[tokio::test]
 async fn a_keypair_of_another_key_is_a_conflict_and_its_comment_is_not() {
     let fake = Fake::default();
     fake.put("keypairs", json!({"name": "k", "public_key": "ssh-ed25519 AAAA me@here", "type": "ssh"}));

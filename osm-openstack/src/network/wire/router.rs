@@ -92,9 +92,23 @@ pub struct RouterBody {
     pub availability_zone_hints: Vec<String>,
 }
 
+impl RouterBody {
+    /// The same, leaving it to the cloud whether addresses are translated.
+    #[must_use]
+    pub fn with_default_snat(mut self) -> Self {
+        if let Some(gateway) = &mut self.external_gateway_info {
+            gateway.enable_snat = None;
+        }
+        self
+    }
+}
+
 /// The way out to give to a router.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct GatewayBody {
     /// The external network.
     pub network_id: String,
+    /// Whether addresses are translated on the way; to be set by admins only, by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enable_snat: Option<bool>,
 }

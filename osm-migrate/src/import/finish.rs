@@ -1,0 +1,72 @@
+//! What an import does when the resources are there: it concerns several of them at once.
+
+use osm_model::{FilterSet, Kind, Resource};
+use osm_openstack::import::{Imported, Importer, Outcome as Done};
+
+use super::{event, named};
+use crate::{DataDir, Error, ErrorKind, EventSink, Outcome, Result, Summary};
+
+/// Closes the group `default` as far as the source's is, and gives routers their static routes.
+///
+/// # Errors
+/// The credentials are refused, or a file cannot be used.
+pub(super) async fn finish(
+    importer: &Importer,
+    kinds: &[Kind],
+    filters: &FilterSet,
+    data_dir: &DataDir,
+    events: &dyn EventSink,
+    summary: &mut Summary,
+) -> Result<()> {
+    if kinds.contains(&Kind::SecurityGroupRule) {
+        let resources = chosen(data_dir, filters, Kind::SecurityGroupRule)?;
+        let rules = resources.iter().filter_map(|resource| match resource {
+            Resource::SecurityGroupRule(rule) => Some(rule),
+            _ => None,
+        });
+        let rules: Vec<_> = rules.collect();
+        let of_default = |resource: &&Resource| resource.filter_name() == Some("default");
+        if let Some(resource) = resources.iter().find(of_default) {
+            let done = importer.close_default_group(&rules).await;
+            tell(Kind::SecurityGroupRule, resource, done, events, summary)?;
+        }
+    }
+    if kinds.contains(&Kind::Router) || kinds.contains(&Kind::RouterInterface) {
+        for resource in &chosen(data_dir, filters, Kind::Router)? {
+            let Resource::Router(router) = resource else { continue };
+            tell(Kind::Router, resource, importer.static_routes(router).await, events, summary)?;
+        }
+    }
+    Ok(())
+}
+
+/// The resources of a kind's file that its filter lets pass.
+fn chosen(data_dir: &DataDir, filters: &FilterSet, kind: Kind) -> Result<Vec<Resource>> {
+    let mut resources = data_dir.read(kind)?.map(|file| file.resources).unwrap_or_default();
+    let filter = filters.get(kind);
+    resources.retain(|it| it.kind() == Some(kind) && filter.matches_optional(it.filter_name()));
+    Ok(resources)
+}
+
+/// Tells of what changed and of what failed; what was there already has been told of.
+fn tell(
+    kind: Kind,
+    resource: &Resource,
+    done: osm_openstack::Result<Option<Imported>>,
+    events: &dyn EventSink,
+    summary: &mut Summary,
+) -> Result<()> {
+    match done.map_err(Error::from) {
+        Ok(Some(Imported { outcome: Done::Updated, id })) => {
+            summary.count(Outcome::Updated);
+            events.emit(&event(kind, resource, Some(id), Outcome::Updated, None));
+        }
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::Auth => return Err(error),
+        Err(error) => {
+            events.emit(&event(kind, resource, None, Outcome::Failed, Some(error.chain())));
+            summary.fail(format!("{} {}", kind.word(), named(resource)), &error);
+        }
+    }
+    Ok(())
+}
