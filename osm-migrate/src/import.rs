@@ -36,7 +36,15 @@ pub async fn import(
         let wanted = |resource: &&Resource| {
             resource.kind() == Some(kind) && filter.matches_optional(resource.filter_name())
         };
-        for resource in file.resources.iter().filter(wanted) {
+        let chosen: Vec<&Resource> = file.resources.iter().filter(wanted).collect();
+        let may: Vec<&Resource> =
+            chosen.iter().copied().filter(|resource| failed.blocker(resource).is_none()).collect();
+        let rules = match kinds.contains(&Kind::SecurityGroupRule) && kind == Kind::SecurityGroup {
+            true => finish::chosen(data_dir, filters, Kind::SecurityGroupRule)?,
+            false => Vec::new(),
+        };
+        importer.prepare(kind, &may, &rules.iter().collect::<Vec<_>>()).await?;
+        for resource in chosen {
             if matches!(kind, Kind::Workload | Kind::DetachedVolume) {
                 summary.count(Outcome::Skipped);
                 events.emit(&event(kind, resource, None, Outcome::Skipped, None));

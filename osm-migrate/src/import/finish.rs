@@ -41,7 +41,7 @@ pub(super) async fn finish(
 }
 
 /// The resources of a kind's file that its filter lets pass.
-fn chosen(data_dir: &DataDir, filters: &FilterSet, kind: Kind) -> Result<Vec<Resource>> {
+pub(super) fn chosen(data_dir: &DataDir, filters: &FilterSet, kind: Kind) -> Result<Vec<Resource>> {
     let mut resources = data_dir.read(kind)?.map(|file| file.resources).unwrap_or_default();
     let filter = filters.get(kind);
     resources.retain(|it| it.kind() == Some(kind) && filter.matches_optional(it.filter_name()));

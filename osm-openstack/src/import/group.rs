@@ -3,9 +3,11 @@
 //! Neutron gives each new group rules of its own, which the source may not
 //! have had. A group is made under a provisional name, loses those rules and
 //! only then gets its real name: so a group of the real name never has them,
-//! whenever the import is interrupted.
+//! whenever the import is interrupted. Where all of them are wanted, groups
+//! are made in a batch.
 
 use super::compare::changed_text;
+use super::rule::Meaning;
 use super::{Imported, Importer, inventory, named};
 use crate::error::Result;
 use crate::network::{Network, SecurityGroup, SecurityGroupBody, SecurityGroupRule};
@@ -21,7 +23,8 @@ impl Importer {
         let what = format!("security group `{name}`");
         let neutron = self.session.network().await?;
         let Some(there) = self.groups.named(&self.session, &what, name).await? else {
-            let made = self.make_group(&neutron, name, params.description.as_deref()).await?;
+            // The rules come later, if at all.
+            let (made, _) = self.make_group(&neutron, name, params.description.as_deref(), &[]).await?;
             self.learn(Target::SecurityGroup, &made.id, name);
             self.groups.put(&made).await;
             return Ok(Imported::created(made.id));
@@ -34,15 +37,18 @@ impl Importer {
         if differs {
             self.groups.put(&neutron.update::<SecurityGroup>(&there.id, &body).await?).await;
         }
-        Ok(Imported::updated_if(differs, there.id))
+        Ok(self.found(differs, there.id))
     }
 
-    async fn make_group(
+    /// Makes a group that keeps, of the rules that Neutron gives it, the wanted ones; and all that it
+    /// was given.
+    pub(super) async fn make_group(
         &self,
         neutron: &Network,
         name: &str,
         description: Option<&str>,
-    ) -> Result<SecurityGroup> {
+        wanted: &[Meaning],
+    ) -> Result<(SecurityGroup, Vec<SecurityGroupRule>)> {
         let provisional = format!("{name}{UNFINISHED}");
         let what = format!("security group `{provisional}`");
         let unfinished = match self.groups.named(&self.session, &what, &provisional).await? {
@@ -55,13 +61,15 @@ impl Importer {
                 inventory::create(neutron, &provisional, &body).await?
             }
         };
-        for rule in &unfinished.security_group_rules {
+        let given = unfinished.security_group_rules.clone();
+        let is_wanted = |rule: &SecurityGroupRule| wanted.iter().any(|it| it.is_of(rule));
+        for rule in given.iter().filter(|rule| !is_wanted(rule)) {
             neutron.delete::<SecurityGroupRule>(&rule.id).await?;
         }
         let body =
             SecurityGroupBody { name: Some(name.to_owned()), description: description.map(str::to_owned) };
         let mut made = neutron.update::<SecurityGroup>(&unfinished.id, &body).await?;
-        made.security_group_rules.clear();
-        Ok(made)
+        made.security_group_rules = given.iter().filter(|rule| is_wanted(rule)).cloned().collect();
+        Ok((made, given))
     }
 }

@@ -1,5 +1,7 @@
 //! What the project has in Neutron, listed once for a whole import.
 
+use std::collections::HashSet;
+
 use tokio::sync::Mutex;
 
 use super::compare::several;
@@ -43,6 +45,18 @@ impl<T: Object + Clone> Inventory<T> {
             Some(object) => Ok(Some(object.clone())),
             None => session.network().await?.get(id).await,
         }
+    }
+
+    /// The names that are taken.
+    pub(super) async fn names(&self, session: &Session) -> Result<HashSet<String>> {
+        let mut listed = self.0.lock().await;
+        let objects = all(&mut listed, session).await?;
+        Ok(objects.iter().filter_map(|object| object.name().map(str::to_owned)).collect())
+    }
+
+    /// Lists anew when asked next.
+    pub(super) async fn forget(&self) {
+        *self.0.lock().await = None;
     }
 
     /// Puts in an object that was made or changed.

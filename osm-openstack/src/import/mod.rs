@@ -5,6 +5,7 @@
 //! allows it, and is a `Conflict` where it does not. A member that is null in
 //! the file is neither sent nor compared.
 
+mod batch;
 mod compare;
 mod default_group;
 mod group;
@@ -16,7 +17,9 @@ mod route;
 mod rule;
 mod topology;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use osm_model::{Addition, Resource, Supplement};
 
@@ -76,6 +79,8 @@ pub struct Importer {
     routers: Inventory<Router>,
     groups: Inventory<SecurityGroup>,
     rules: rule::RuleBook,
+    /// The ids of what batches made and no import has reported yet.
+    fresh: Mutex<HashSet<String>>,
 }
 
 impl Importer {
@@ -90,6 +95,7 @@ impl Importer {
             routers: Inventory::default(),
             groups: Inventory::default(),
             rules: rule::RuleBook::default(),
+            fresh: Mutex::default(),
         }
     }
 
@@ -149,6 +155,28 @@ impl Importer {
     /// What is known of a resource beyond its file.
     fn addition(&self, id: Option<&str>) -> Option<&Addition> {
         self.options.supplement.get(id?)
+    }
+
+    /// Has the import of an object that was just made say so.
+    fn fresh(&self, id: &str) {
+        self.fresh.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());
+    }
+
+    /// What is said of an object that is there.
+    fn found(&self, changed: bool, id: impl Into<String>) -> Imported {
+        let id = id.into();
+        match self.fresh.lock().unwrap_or_else(PoisonError::into_inner).remove(&id) {
+            true => Imported::created(id),
+            false => Imported::updated_if(changed, id),
+        }
+    }
+
+    /// Lists anew what the project has.
+    async fn forget(&self) {
+        self.networks.forget().await;
+        self.subnets.forget().await;
+        self.groups.forget().await;
+        self.rules.forget().await;
     }
 
     /// Lets later references find an object just made.

@@ -10,30 +10,35 @@ use crate::error::{ErrorKind, Result};
 use crate::network::{CreateSecurityGroupRule, SecurityGroupRule};
 use crate::reference::Target;
 
-/// The rules that were there, by group.
+/// The project's rules by group, listed once for a whole import.
 #[derive(Default)]
-pub(super) struct RuleBook(Mutex<HashMap<String, Vec<SecurityGroupRule>>>);
+pub(super) struct RuleBook(Mutex<Option<HashMap<String, Vec<SecurityGroupRule>>>>);
+
+impl RuleBook {
+    /// Puts in a rule that was made.
+    pub(super) async fn put(&self, rule: SecurityGroupRule) {
+        if let Some(book) = &mut *self.0.lock().await {
+            book.entry(rule.security_group_id.clone()).or_default().push(rule);
+        }
+    }
+
+    /// Lists anew when asked next.
+    pub(super) async fn forget(&self) {
+        *self.0.lock().await = None;
+    }
+}
 
 impl Importer {
     pub(super) async fn security_group_rule(&self, rule: &osm_model::SecurityGroupRule) -> Result<Imported> {
-        let params = &rule.params;
-        let group = params.security_group_ref.as_ref().and_then(|group| group.name.as_deref());
-        let what = format!("rule of security group `{}`", group.unwrap_or_default());
-        let field = "params.security_group_ref";
-        let group = self.required(Target::SecurityGroup, &what, field, params.security_group_ref.as_ref());
-        let group = group.await?;
-        let field = "params.remote_group_ref";
-        let remote = self.resolve(Target::SecurityGroup, &what, field, params.remote_group_ref.as_ref());
-        let body = body(params, group, remote.await?);
+        let body = self.rule_body(&rule.params).await?;
         if let Some(id) = self.equal_rule(&body).await? {
-            return Ok(Imported::updated_if(false, id));
+            return Ok(self.found(false, id));
         }
         let neutron = self.session.network().await?;
         match neutron.create::<SecurityGroupRule>(&body).await {
             Ok(made) => {
                 let id = made.id.clone();
-                let mut book = self.rules.0.lock().await;
-                book.entry(body.security_group_id).or_default().push(made);
+                self.rules.put(made).await;
                 Ok(Imported::created(id))
             }
             // Neutron knows better than we when two rules mean the same.
@@ -42,21 +47,42 @@ impl Importer {
                 None => Err(error),
             },
             Err(error) if error.kind() == ErrorKind::Ambiguous => {
-                self.rules.0.lock().await.remove(&body.security_group_id);
+                self.rules.forget().await;
                 self.equal_rule(&body).await?.map(Imported::created).ok_or(error)
             }
             Err(error) => Err(error),
         }
     }
 
+    /// A rule to be made, with the ids of this cloud.
+    pub(super) async fn rule_body(
+        &self,
+        params: &SecurityGroupRuleParams,
+    ) -> Result<CreateSecurityGroupRule> {
+        let group = params.security_group_ref.as_ref().and_then(|group| group.name.as_deref());
+        let what = format!("rule of security group `{}`", group.unwrap_or_default());
+        let field = "params.security_group_ref";
+        let group = self.required(Target::SecurityGroup, &what, field, params.security_group_ref.as_ref());
+        let group = group.await?;
+        let field = "params.remote_group_ref";
+        let remote = self.resolve(Target::SecurityGroup, &what, field, params.remote_group_ref.as_ref());
+        Ok(body(params, group, remote.await?))
+    }
+
     /// The id of a rule of this group that lets through the same.
-    async fn equal_rule(&self, body: &CreateSecurityGroupRule) -> Result<Option<String>> {
+    pub(super) async fn equal_rule(&self, body: &CreateSecurityGroupRule) -> Result<Option<String>> {
         let mut book = self.rules.0.lock().await;
-        if !book.contains_key(&body.security_group_id) {
-            let neutron = self.session.network().await?;
-            let rules = neutron.list(&[("security_group_id", &body.security_group_id)]).await?;
-            book.insert(body.security_group_id.clone(), rules);
-        }
+        let book = match &mut *book {
+            Some(book) => book,
+            empty => {
+                let neutron = self.session.network().await?;
+                let mut listed = HashMap::<String, Vec<SecurityGroupRule>>::new();
+                for rule in neutron.list_own::<SecurityGroupRule>().await? {
+                    listed.entry(rule.security_group_id.clone()).or_default().push(rule);
+                }
+                empty.insert(listed)
+            }
+        };
         let rules = book.get(&body.security_group_id).map(Vec::as_slice).unwrap_or_default();
         let wanted = Meaning::of_body(body);
         Ok(rules.iter().find(|rule| wanted.is_of(rule)).map(|rule| rule.id.clone()))
@@ -102,6 +128,11 @@ pub(super) struct Meaning {
 }
 
 impl Meaning {
+    /// Of a rule of a file, in whatever group; none if it refers to another group.
+    pub(super) fn of_params(params: &SecurityGroupRuleParams) -> Option<Self> {
+        params.remote_group_ref.is_none().then(|| Self::of_body(&body(params, String::new(), None)))
+    }
+
     pub(super) fn of_body(body: &CreateSecurityGroupRule) -> Self {
         let protocol = protocol(body.protocol.as_deref());
         let (first, last) = ports(protocol.as_deref(), body.port_range_min, body.port_range_max);

@@ -16,12 +16,10 @@ impl Importer {
         let params = &network.params;
         let name = named("network", params.name.as_deref())?;
         let what = format!("network `{name}`");
-        let qos =
-            self.resolve(Target::QosPolicy, &what, "params.qos_policy_ref", params.qos_policy_ref.as_ref());
-        let qos = qos.await?;
+        let new = self.network_body(network).await?;
         let neutron = self.session.network().await?;
         let Some(there) = self.networks.named(&self.session, &what, name).await? else {
-            let made: NetworkObject = inventory::create(&neutron, name, &new_network(params, qos)).await?;
+            let made: NetworkObject = inventory::create(&neutron, name, &new).await?;
             self.learn(Target::Network, &made.id, name);
             self.networks.put(&made).await;
             self.set_tags::<NetworkObject>(&made.id, &params.tags, &made.tags).await?;
@@ -55,7 +53,7 @@ impl Importer {
             is_default: changed_flag(params.is_default, there.is_default),
             port_security_enabled: changed_flag(params.is_port_security_enabled, there.port_security_enabled),
             dns_domain: changed_text(params.dns_domain.as_deref(), there.dns_domain.as_deref()),
-            qos_policy_id: changed(qos.as_ref(), there.qos_policy_id.as_ref()),
+            qos_policy_id: changed(new.qos_policy_id.as_ref(), there.qos_policy_id.as_ref()),
             ..NetworkBody::default()
         };
         let differs = body != NetworkBody::default();
@@ -63,27 +61,23 @@ impl Importer {
             self.networks.put(&neutron.update::<NetworkObject>(&there.id, &body).await?).await;
         }
         let retagged = self.set_tags::<NetworkObject>(&there.id, &params.tags, &there.tags).await?;
-        Ok(Imported::updated_if(differs || retagged, there.id))
+        Ok(self.found(differs || retagged, there.id))
+    }
+
+    /// A network to be made, with the ids of this cloud.
+    pub(super) async fn network_body(&self, network: &osm_model::Network) -> Result<NetworkBody> {
+        let params = &network.params;
+        let what = format!("network `{}`", params.name.as_deref().unwrap_or_default());
+        let qos = params.qos_policy_ref.as_ref();
+        let qos = self.resolve(Target::QosPolicy, &what, "params.qos_policy_ref", qos).await?;
+        Ok(new_network(params, qos))
     }
 
     pub(super) async fn subnet(&self, subnet: &osm_model::Subnet) -> Result<Imported> {
         let params = &subnet.params;
         let name = named("subnet", params.name.as_deref())?;
         let what = format!("subnet `{name}`");
-        let body = SubnetBody {
-            network_id: Some(
-                self.required(Target::Network, &what, "params.network_ref", params.network_ref.as_ref())
-                    .await?,
-            ),
-            segment_id: self
-                .resolve(Target::Segment, &what, "params.segment_ref", params.segment_ref.as_ref())
-                .await?,
-            subnetpool_id: self
-                .resolve(Target::SubnetPool, &what, "params.subnet_pool_ref", params.subnet_pool_ref.as_ref())
-                .await?,
-            dns_nameservers: Some(self.name_servers(subnet)),
-            ..subnet_body(params)
-        };
+        let body = self.subnet_body(subnet).await?;
         let neutron = self.session.network().await?;
         let Some(there) = self.subnets.named(&self.session, &what, name).await? else {
             let made: Subnet = inventory::create(&neutron, name, &body).await?;
@@ -114,7 +108,27 @@ impl Importer {
             self.subnets.put(&neutron.update::<Subnet>(&there.id, &update).await?).await;
         }
         let retagged = self.set_tags::<Subnet>(&there.id, &params.tags, &there.tags).await?;
-        Ok(Imported::updated_if(differs || retagged, there.id))
+        Ok(self.found(differs || retagged, there.id))
+    }
+
+    /// A subnet to be made, with the ids of this cloud.
+    pub(super) async fn subnet_body(&self, subnet: &osm_model::Subnet) -> Result<SubnetBody> {
+        let params = &subnet.params;
+        let what = format!("subnet `{}`", params.name.as_deref().unwrap_or_default());
+        Ok(SubnetBody {
+            network_id: Some(
+                self.required(Target::Network, &what, "params.network_ref", params.network_ref.as_ref())
+                    .await?,
+            ),
+            segment_id: self
+                .resolve(Target::Segment, &what, "params.segment_ref", params.segment_ref.as_ref())
+                .await?,
+            subnetpool_id: self
+                .resolve(Target::SubnetPool, &what, "params.subnet_pool_ref", params.subnet_pool_ref.as_ref())
+                .await?,
+            dns_nameservers: Some(self.name_servers(subnet)),
+            ..without_references(params)
+        })
     }
 
     pub(super) async fn router(&self, router: &osm_model::Router) -> Result<Imported> {
@@ -278,7 +292,7 @@ fn new_router(
 }
 
 /// All of a subnet but what references stand for.
-fn subnet_body(params: &SubnetParams) -> SubnetBody {
+fn without_references(params: &SubnetParams) -> SubnetBody {
     let pool = |pool: &osm_model::AllocationPool| AllocationPool {
         start: pool.start.clone().unwrap_or_default(),
         end: pool.end.clone().unwrap_or_default(),

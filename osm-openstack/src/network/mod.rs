@@ -67,6 +67,15 @@ impl Network {
         request.json(&BTreeMap::from([(T::SINGULAR, body)])).keyed(T::SINGULAR).await
     }
 
+    /// Makes several objects with one request: all of them, or none and an error.
+    ///
+    /// # Errors
+    /// As for `create`.
+    pub async fn create_all<T: Object>(&self, bodies: &[impl Serialize]) -> Result<Vec<T>> {
+        let request = self.service.request(T::CREATE, Method::POST, T::COLLECTION);
+        request.json(&BTreeMap::from([(T::PLURAL, bodies)])).keyed(T::PLURAL).await
+    }
+
     /// Changes what the body names.
     pub async fn update<T: Object>(&self, id: &str, body: &impl Serialize) -> Result<T> {
         let request = self.service.request(T::UPDATE, Method::PUT, format!("{}/{id}", T::COLLECTION));

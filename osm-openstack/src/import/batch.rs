@@ -1,0 +1,196 @@
+//! Many objects with one request.
+//!
+//! A batch only makes what is not there yet, and nothing is compared or reported here: the import of
+//! each resource comes afterwards, finds what the batch made, and says that it was created. Whatever
+//! a batch cannot do (one bad network spoils it, for Neutron makes all or none) is left to that
+//! import, which says what is wrong with which resource.
+
+use std::collections::HashSet;
+
+use futures_util::stream::{self, StreamExt as _};
+use osm_model::{Kind, Resource, SecurityGroupRule as ExportedRule};
+use serde::Serialize;
+
+use super::inventory::Inventory;
+use super::{Importer, rule};
+use crate::error::{ErrorKind, Result};
+use crate::network::{
+    Network, NetworkObject, Object, SecurityGroup, SecurityGroupBody, SecurityGroupRule, Subnet,
+};
+use crate::reference::Target;
+
+/// Objects of one request: few enough that one bad object does not spoil many.
+const AT_ONCE: usize = 100;
+
+/// Requests under way at once.
+const REQUESTS: usize = 4;
+
+impl Importer {
+    /// Makes at once what `resources` of one kind describe and the cloud lacks. `rules` are those that
+    /// the import will bring afterwards: a new group keeps those of its own that are among them.
+    ///
+    /// # Errors
+    /// The credentials are refused, or what is there cannot be listed.
+    pub async fn prepare(&self, kind: Kind, resources: &[&Resource], rules: &[&Resource]) -> Result<()> {
+        match kind {
+            Kind::Network => self.prepare_networks(resources).await,
+            Kind::Subnet => self.prepare_subnets(resources).await,
+            Kind::SecurityGroup => self.prepare_groups(resources, rules).await,
+            Kind::SecurityGroupRule => self.prepare_rules(resources).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn prepare_networks(&self, resources: &[&Resource]) -> Result<()> {
+        let mut bodies = Vec::new();
+        for resource in self.absent(&self.networks, resources).await? {
+            let Resource::Network(network) = resource else { continue };
+            if let Ok(body) = self.network_body(network).await {
+                bodies.push(body);
+            }
+        }
+        self.make_all::<NetworkObject>(&self.networks, Target::Network, &bodies).await
+    }
+
+    async fn prepare_subnets(&self, resources: &[&Resource]) -> Result<()> {
+        let mut bodies = Vec::new();
+        for resource in self.absent(&self.subnets, resources).await? {
+            let Resource::Subnet(subnet) = resource else { continue };
+            if let Ok(body) = self.subnet_body(subnet).await {
+                bodies.push(body);
+            }
+        }
+        self.make_all::<Subnet>(&self.subnets, Target::Subnet, &bodies).await
+    }
+
+    /// The first group is made alone: it shows which rules Neutron gives to new groups here.
+    /// Groups that shall have them all are then made at once.
+    async fn prepare_groups(&self, resources: &[&Resource], rules: &[&Resource]) -> Result<()> {
+        let mut absent = self.absent(&self.groups, resources).await?.into_iter();
+        let Some(Resource::SecurityGroup(first)) = absent.next() else { return Ok(()) };
+        let wanted = |name: &str| {
+            let of_group = rules.iter().filter_map(|resource| match resource {
+                Resource::SecurityGroupRule(rule) if is_of_group(rule, name) => Some(rule),
+                _ => None,
+            });
+            of_group.filter_map(|rule| rule::Meaning::of_params(&rule.params)).collect::<Vec<_>>()
+        };
+        let Some(name) = first.params.name.as_deref() else { return Ok(()) };
+        let neutron = self.session.network().await?;
+        let made = self.make_group(&neutron, name, first.params.description.as_deref(), &wanted(name)).await;
+        let Ok((made, given)) = made else { return Ok(()) };
+        self.take_in(&self.groups, Target::SecurityGroup, &made).await;
+        let mut bodies = Vec::new();
+        for resource in absent {
+            let Resource::SecurityGroup(group) = resource else { continue };
+            let Some(name) = &group.params.name else { continue };
+            let wanted = wanted(name);
+            if given.iter().all(|rule| wanted.iter().any(|it| it.is_of(rule))) {
+                let description = group.params.description.clone();
+                bodies.push(SecurityGroupBody { name: Some(name.clone()), description });
+            }
+        }
+        for bodies in bodies.chunks(AT_ONCE) {
+            for group in self.make_batch::<SecurityGroup>(&neutron, bodies).await? {
+                // Had somebody changed what new groups get meanwhile, this one is too open.
+                let wanted = wanted(&group.name);
+                for rule in
+                    group.security_group_rules.iter().filter(|rule| !wanted.iter().any(|it| it.is_of(rule)))
+                {
+                    neutron.delete::<SecurityGroupRule>(&rule.id).await?;
+                }
+                self.take_in(&self.groups, Target::SecurityGroup, &group).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Rules of one group with one request: Neutron takes no more at once.
+    async fn prepare_rules(&self, resources: &[&Resource]) -> Result<()> {
+        let mut by_group = std::collections::BTreeMap::<String, Vec<_>>::new();
+        for resource in resources {
+            let Resource::SecurityGroupRule(rule) = resource else { continue };
+            let Ok(body) = self.rule_body(&rule.params).await else { continue };
+            if self.equal_rule(&body).await?.is_none() {
+                by_group.entry(body.security_group_id.clone()).or_default().push(body);
+            }
+        }
+        let neutron = &self.session.network().await?;
+        // Alone, a rule is imported as quickly.
+        let batches = by_group.into_values().filter(|bodies| bodies.len() > 1);
+        let mut made = stream::iter(batches)
+            .map(|bodies| async move { self.make_batch::<SecurityGroupRule>(neutron, &bodies).await })
+            .buffer_unordered(REQUESTS);
+        while let Some(rules) = made.next().await {
+            for rule in rules? {
+                self.fresh(&rule.id);
+                self.rules.put(rule).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Those whose name is neither there nor twice in the file.
+    async fn absent<'a, T: Object + Clone>(
+        &self,
+        inventory: &Inventory<T>,
+        resources: &[&'a Resource],
+    ) -> Result<Vec<&'a Resource>> {
+        let there = inventory.names(&self.session).await?;
+        let mut seen = HashSet::new();
+        let mut absent: Vec<&Resource> = Vec::new();
+        for resource in resources {
+            let Some(name) = resource.name().filter(|name| !name.is_empty()) else { continue };
+            if !there.contains(name) && seen.insert(name) {
+                absent.push(resource);
+            }
+        }
+        Ok(absent)
+    }
+
+    async fn make_all<T: Object + Clone>(
+        &self,
+        inventory: &Inventory<T>,
+        target: Target,
+        bodies: &[impl Serialize],
+    ) -> Result<()> {
+        let neutron = self.session.network().await?;
+        for bodies in bodies.chunks(AT_ONCE) {
+            for object in self.make_batch::<T>(&neutron, bodies).await? {
+                self.take_in(inventory, target, &object).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// What one request made; nothing when it is refused.
+    async fn make_batch<T: Object>(&self, neutron: &Network, bodies: &[impl Serialize]) -> Result<Vec<T>> {
+        if bodies.is_empty() {
+            return Ok(Vec::new());
+        }
+        match neutron.create_all::<T>(bodies).await {
+            Err(error) if error.kind() == ErrorKind::Auth => Err(error),
+            // All may be there, or none: the import looks anew.
+            Err(error) if error.kind() == ErrorKind::Ambiguous => {
+                self.forget().await;
+                Ok(Vec::new())
+            }
+            Err(error) => {
+                tracing::debug!(%error, count = bodies.len(), "a batch was refused; one by one then");
+                Ok(Vec::new())
+            }
+            made => made,
+        }
+    }
+
+    async fn take_in<T: Object + Clone>(&self, inventory: &Inventory<T>, target: Target, object: &T) {
+        self.learn(target, object.id(), object.name().unwrap_or_default());
+        self.fresh(object.id());
+        inventory.put(object).await;
+    }
+}
+
+fn is_of_group(rule: &ExportedRule, name: &str) -> bool {
+    let group = rule.params.security_group_ref.as_ref();
+    group.is_some_and(|group| group.name.as_deref() == Some(name) && group.is_auth_project())
+}
