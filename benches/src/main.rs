@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod api;
 mod arguments;
 mod copy;
 mod disk;
@@ -18,9 +19,11 @@ use crate::arguments::Arguments;
 
 const USAGE: &str = "\
 usage: osm-benches copy [--rounds N] [--size-mib N] [--dir DIR] [--ours PROGRAM]
+       osm-benches api [--rounds N] [--networks N] [--ours PROGRAM] [--clouds CLOUDS.YAML --src CLOUD --dst CLOUD]
        osm-benches one SOURCE TARGET [--request-kib N] [--in-flight-mib N] [--connections N]
 
   copy   nbdcopy and osm-cli copy, both from nbdkit over a unix socket to a fresh file, in rounds
+  api    export and import of osm-cli beside plain requests, on the lab or on two clouds
   one    one copy with the library alone, as osm-cli copy does it";
 
 fn main() -> ExitCode {
@@ -38,6 +41,7 @@ fn run() -> Result<()> {
     let command = words.next();
     let mut arguments = Arguments::parse(words)?;
     match command.as_deref() {
+        Some("api") => api::run(&api::Options::from_arguments(&mut arguments)?),
         Some("copy") => copy::run(&copy::Options::from_arguments(&mut arguments)?),
         Some("one") => one::run(&mut arguments),
         _ => bail!("{USAGE}"),

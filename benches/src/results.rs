@@ -49,7 +49,7 @@ impl RawFile {
     pub(crate) fn write(&mut self, mib: u64, row: &Row) -> Result<()> {
         let Row { round, turn, tool, run, server_cpu } = row;
         let time = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ");
-        let Run { wall, cpu } = run;
+        let Run { wall, cpu, .. } = run;
         writeln!(self.file, "{time},{mib},{round},{turn},{tool},{wall:.3},{cpu:.2},{server_cpu:.2}")?;
         Ok(())
     }

@@ -10,7 +10,7 @@ use osm_model::{
 use super::{Exporter, each, sorted};
 use crate::error::Result;
 use crate::network::{SecurityGroup, SecurityGroupRule};
-use crate::reference::{Referent, Target};
+use crate::reference::Target;
 
 impl Exporter {
     pub(super) async fn security_groups(&self, filter: &NameFilter) -> Result<Vec<Resource>> {
@@ -18,10 +18,7 @@ impl Exporter {
     }
 
     async fn own_groups(&self, filter: &NameFilter) -> Result<Vec<SecurityGroup>> {
-        let groups = self.session.network().await?.list_own::<SecurityGroup>().await?;
-        for SecurityGroup { id, name, project_id: owner, .. } in groups.iter().cloned() {
-            self.resolver.remember(Target::SecurityGroup, Referent { id, name, owner });
-        }
+        let groups = self.own::<SecurityGroup>(Target::SecurityGroup).await?;
         let wanted = groups.into_iter().filter(|group| filter.matches(&group.name)).collect();
         Ok(sorted(wanted, |group: &SecurityGroup| group.id.clone()))
     }

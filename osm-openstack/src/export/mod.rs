@@ -17,7 +17,8 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use osm_model::{Addition, Kind, NameFilter, Resource, Supplement};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::reference::Resolver;
+use crate::network::Object;
+use crate::reference::{Referent, Resolver, Target};
 use crate::session::Session;
 
 /// How many requests are under way at once.
@@ -90,6 +91,20 @@ impl Exporter {
             Kind::Workload => self.workloads(filter).await,
             Kind::DetachedVolume => self.detached_volumes(filter).await,
         }
+    }
+}
+
+impl Exporter {
+    /// What the project has of a type; references to it need no other request.
+    async fn own<T: Object>(&self, target: Target) -> Result<Vec<T>> {
+        let objects = self.session.network().await?.list_own::<T>().await?;
+        let referents = objects.iter().map(|object| Referent {
+            id: object.id().to_owned(),
+            name: object.name().unwrap_or_default().to_owned(),
+            owner: object.project_id().map(str::to_owned),
+        });
+        self.resolver.remember_all(target, referents);
+        Ok(objects)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::reference::Target;
 
 impl Exporter {
     pub(super) async fn networks(&self, filter: &NameFilter) -> Result<Vec<Resource>> {
-        let networks = self.session.network().await?.list_own::<NetworkObject>().await?;
+        let networks = self.own::<NetworkObject>(Target::Network).await?;
         let wanted = networks.into_iter().filter(|network| filter.matches(&network.name)).collect();
         each(sorted(wanted, |network: &NetworkObject| network.id.clone()), |network| self.network(network))
             .await
@@ -59,7 +59,7 @@ impl Exporter {
     }
 
     pub(super) async fn subnets(&self, filter: &NameFilter) -> Result<Vec<Resource>> {
-        let subnets = self.session.network().await?.list_own::<Subnet>().await?;
+        let subnets = self.own::<Subnet>(Target::Subnet).await?;
         let wanted = subnets.into_iter().filter(|subnet| filter.matches(&subnet.name)).collect();
         each(sorted(wanted, |subnet: &Subnet| subnet.id.clone()), |subnet| self.subnet(subnet)).await
     }
@@ -130,7 +130,7 @@ impl Exporter {
     }
 
     async fn own_routers(&self, filter: &NameFilter) -> Result<Vec<Router>> {
-        let routers = self.session.network().await?.list_own::<Router>().await?;
+        let routers = self.own::<Router>(Target::Router).await?;
         let wanted = routers.into_iter().filter(|router| filter.matches(&router.name)).collect();
         Ok(sorted(wanted, |router: &Router| router.id.clone()))
     }

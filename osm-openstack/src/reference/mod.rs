@@ -145,6 +145,16 @@ impl Resolver {
         seen.entry(target).or_default().insert(referent.id.clone(), referent);
     }
 
+    /// Remembers all objects of the session's project, listed elsewhere: they are not listed again.
+    pub fn remember_all(&self, target: Target, referents: impl IntoIterator<Item = Referent>) {
+        for referent in referents {
+            self.remember(target, referent);
+        }
+        let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
+        // When somebody lists them at this very moment, they are listed twice, and that is all.
+        let _ = listed.entry(target).or_default().set(());
+    }
+
     fn recall(&self, target: Target, id: &str) -> Option<Referent> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.get(&target)?.get(id).cloned()
