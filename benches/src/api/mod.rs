@@ -71,7 +71,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             lab = Lab::start(LabOptions { page_size: 1000, ..LabOptions::new(folder.path().join("lab")) })?;
             for cloud in [lab.src(), lab.dst()] {
                 cloud.set_quotas(|quotas| {
-                    (quotas.networks, quotas.subnets) = (-1, -1);
+                    (quotas.networks, quotas.subnets, quotas.ports) = (-1, -1, -1);
                     (quotas.security_groups, quotas.security_group_rules) = (-1, -1);
                 });
             }
