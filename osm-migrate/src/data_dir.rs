@@ -46,7 +46,7 @@ impl DataDir {
 
     /// The file of an image's data.
     pub fn image_blob(&self, id: &str, name: &str) -> PathBuf {
-        self.image_blobs().join(file_name(&format!("{id}-{name}")))
+        self.image_blobs().join(osm_openstack::image::blob::file_name(id, name))
     }
 
     /// The log of a workload.

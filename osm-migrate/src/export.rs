@@ -90,10 +90,10 @@ async fn export_kind(
 /// Writes an image's data beside the files, unless it is there already.
 async fn export_blob(session: &Session, resource: &Resource, data_dir: &DataDir) -> Result<()> {
     let Resource::Image(image) = resource else { return Ok(()) };
-    let (Some(id), Some(name)) = (&image.info.id, &image.params.name) else {
-        return Err(Error::new(ErrorKind::Data, "the image has no id or no name"));
+    let Some(id) = &image.info.id else {
+        return Err(Error::new(ErrorKind::Data, "the image has no id"));
     };
-    let path = data_dir.image_blob(id, name);
+    let path = data_dir.image_blob(id, image.params.name.as_deref().unwrap_or_default());
     data_dir.create_parent(&path)?;
     Ok(osm_openstack::export::export_image_data(session, id, &path).await?)
 }

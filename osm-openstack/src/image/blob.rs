@@ -38,6 +38,18 @@ pub fn file_name(id: &str, name: &str) -> String {
 
 const PART: &str = ".part";
 
+/// The file with the data of an image, whatever its name was; none when there is none, or several.
+pub(crate) fn of_id(folder: &Path, id: &str) -> Option<PathBuf> {
+    let start = format!("{id}-");
+    let is_of = |path: &PathBuf| {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        name.starts_with(&start) && !name.ends_with(PART) && path.is_file()
+    };
+    let mut found =
+        std::fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path())).filter(is_of);
+    found.next().filter(|_| found.next().is_none())
+}
+
 impl Image {
     /// Writes the data of an image to a file, unless that file is there and as long as the image.
     /// Returns whether data was moved.
@@ -68,7 +80,10 @@ impl Image {
     }
 
     async fn receive(&self, image: &ImageObject, part: &Path) -> Result<()> {
-        let mut data = self.download(&image.id).await?;
+        let mut data = self.download(&image.id).await.map_err(|error| match error.kind() {
+            ErrorKind::NotFound => gone(image, error),
+            _ => error,
+        })?;
         let header = data.header("content-md5").map(str::to_owned);
         let checksum = header.as_deref().or(image.checksum.as_deref());
         let expected =
@@ -157,6 +172,18 @@ fn check(image: &ImageObject, expected: Option<&Digest>, computed: Option<&Diges
         )),
         _ => Ok(()),
     }
+}
+
+fn gone(image: &ImageObject, error: Error) -> Error {
+    let name = image.name.as_deref().unwrap_or_default();
+    let message = format!(
+        "the cloud has lost the data of image `{name}` ({}): delete the image there, or filter it out",
+        image.id
+    );
+    Error::new(ErrorKind::NotFound, message)
+        .with_service("image")
+        .with_operation("download image")
+        .with_source(error)
 }
 
 fn broken(image: &ImageObject, how: String) -> Error {

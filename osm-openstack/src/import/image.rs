@@ -72,11 +72,14 @@ impl Importer {
             )));
         };
         let path = self.options.image_blobs.join(blob::file_name(id, name));
-        if !path.is_file() {
-            let path = path.display();
-            return Err(refuse(format!("{what}: its data file {path} is missing: export images again")));
+        if path.is_file() {
+            return Ok(Some(path));
         }
-        Ok(Some(path))
+        // Renamed in the file, the image has its data under the name it had.
+        blob::of_id(&self.options.image_blobs, id).map(Some).ok_or_else(|| {
+            let path = path.display();
+            refuse(format!("{what}: its data file {path} is missing: export images again"))
+        })
     }
 
     /// The project's image of this name that is there or will be.

@@ -173,6 +173,29 @@ async fn tags_of_images_arrive_and_are_kept_when_nothing_is_known_of_them() {
 }
 
 #[tokio::test]
+async fn a_renamed_image_finds_its_data() {
+    let (mut image, fake) = (image(), Fake::default());
+    let (_folder, options) = folder(&image, DATA);
+    let cloud = Cloud::answering(fake.clone()).await;
+    image.params.name = Some("renamed".to_owned());
+    assert_eq!(imported(&cloud, &image, &options).await.outcome, Outcome::Created);
+    assert_eq!(fake.named("images", "renamed")["status"], "active");
+}
+
+#[tokio::test]
+async fn another_hash_algorithm_is_no_difference() {
+    let (mut image, fake) = (image(), Fake::default());
+    let (_folder, options) = folder(&image, DATA);
+    let cloud = Cloud::answering(fake.clone()).await;
+    imported(&cloud, &image, &options).await;
+    image.params.hash_algo = Some("sha256".to_owned());
+    image.params.hash_value = Some("0000".to_owned());
+    let writes = cloud.writes().await.len();
+    assert_eq!(imported(&cloud, &image, &options).await.outcome, Outcome::Unchanged);
+    assert_eq!(cloud.writes().await.len(), writes);
+}
+
+#[tokio::test]
 async fn two_images_of_one_name_are_a_conflict() {
     let (image, fake) = (image(), Fake::default());
     for hidden in [false, true] {

@@ -10,9 +10,13 @@ impl World {
         let parts: Vec<&str> = path.split('/').collect();
         match (method, parts.as_slice()) {
             ("GET", ["os-keypairs", name]) => {
-                let name = name.replace("%20", " ");
+                let name = decoded(name);
                 let found = self.list("keypairs").iter().find(|keypair| keypair["name"] == name.as_str());
                 found.map_or_else(not_found, |keypair| (200, json!({"keypair": keypair})))
+            }
+            ("GET", ["os-keypairs"]) => {
+                let items = self.list("keypairs").iter().map(|keypair| json!({"keypair": keypair}));
+                (200, json!({"keypairs": items.collect::<Vec<_>>()}))
             }
             ("POST", ["os-keypairs"]) => {
                 let keypair = self.stamped(body_of(request)["keypair"].clone());
@@ -38,4 +42,15 @@ impl World {
             _ => (404, Value::Null),
         }
     }
+}
+
+/// A segment of a path without percent signs.
+fn decoded(segment: &str) -> String {
+    let mut parts = segment.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        bytes.push(u8::from_str_radix(&part[..2], 16).unwrap());
+        bytes.extend_from_slice(&part.as_bytes()[2..]);
+    }
+    String::from_utf8(bytes).unwrap()
 }
