@@ -58,6 +58,29 @@ async fn without_copying_the_server_gets_the_volumes_that_are_named() {
     stage.no_orphans(1, 2, 1, 0);
 }
 
+/// OS Migrate gives every copy the destination's default type, and overlooks the boot volume's own params.
+#[tokio::test(flavor = "multi_thread")]
+async fn copies_keep_name_and_type_and_boot_volume_params_outweigh_them() {
+    let stage = Stage::demo();
+    let sources = stage.volumes("src", "db").await;
+    stage.edit(
+        "db",
+        "      description: null\n      name: null\n",
+        "      description: null\n      name: db-root\n",
+    );
+    success(&stage.migrate().arg("db").output().unwrap());
+    let copies = stage.volumes("dst", "db").await;
+    let (there, here) = (stage.session("src").await, stage.session("dst").await);
+    for (index, (source, copy)) in sources.iter().zip(&copies).enumerate() {
+        let source = there.block_storage().await.unwrap().volume(source).await.unwrap().unwrap();
+        let copy = here.block_storage().await.unwrap().volume(copy).await.unwrap().unwrap();
+        assert!(source.volume_type.is_some());
+        assert_eq!(copy.volume_type, source.volume_type);
+        let name = if index == 0 { Some("db-root".to_owned()) } else { source.name };
+        assert_eq!((copy.name, copy.description), (name, source.description));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_copying_a_boot_volume_that_is_missing_is_told_first() {
     let stage = Stage::small();

@@ -1,12 +1,13 @@
-//! Images that hide, wait for their data, or have lost it.
+//! What a cloud shows to some only, or has lost.
 
 use osm_model::{Kind, Resource};
 use osm_openstack::export::export_image_data;
 use serde_json::json;
+use wiremock::{Request, ResponseTemplate};
 
 use crate::exported;
 use crate::fake::Fake;
-use crate::support::{Cloud, PROJECT};
+use crate::support::{self, Cloud, PROJECT};
 
 fn image(fake: &Fake, name: &str, status: &str, hidden: bool) -> String {
     fake.put(
@@ -63,4 +64,25 @@ async fn an_image_whose_data_is_gone_is_named_and_leaves_no_file() {
     // Gone meanwhile, with all of it.
     let error = export_image_data(&cloud.session, "nowhere", &path).await.unwrap_err();
     assert!(error.to_string().contains("there is no image nowhere"), "{error}");
+}
+
+/// By default Nova shows user data to administrators only.
+#[tokio::test]
+async fn user_data_is_exported_where_nova_shows_it() {
+    for shown in [json!("IyEvYmluL3No"), json!(null)] {
+        let shown_here = shown.clone();
+        let server = json!({"id": "s", "name": "s", "status": "ACTIVE", "flavor": {"original_name": "f"},
+            "OS-EXT-SRV-ATTR:user_data": shown_here});
+        let cloud = Cloud::answering(move |request: &Request| {
+            let base = format!("http://{}", request.headers["host"].to_str().unwrap());
+            let body = json!({"servers": [server], "ports": [], "floatingips": [], "security_groups": []});
+            support::versions(request.url.path(), &base)
+                .unwrap_or_else(|| ResponseTemplate::new(200).set_body_json(body))
+        })
+        .await;
+        let Resource::Server(server) = exported(&cloud, Kind::Workload).await.remove(0) else {
+            unreachable!()
+        };
+        assert_eq!(server.params.user_data.as_deref(), shown.as_str());
+    }
 }

@@ -3,11 +3,12 @@
 use osm_model::{Kind, NameFilter, OS_MIGRATE_VERSION, Resource, ResourceFile, validate};
 use osm_openstack::export::export;
 use osm_openstack::import::{ImportOptions, Importer, Outcome};
-use serde_json::json;
+use serde_json::{Value, json};
+use wiremock::{Request, ResponseTemplate};
 
 use crate::exported;
 use crate::fake::Fake;
-use crate::support::{Cloud, PROJECT};
+use crate::support::{self, Cloud, PROJECT};
 
 const NAMES: &[&str] = &[
     "yes",
@@ -97,6 +98,22 @@ async fn an_image_without_a_name_does_not_stop_the_others() {
     let names: Vec<_> =
         exported(&cloud, Kind::Image).await.iter().map(|it| it.name().map(str::to_owned)).collect();
     assert_eq!(names, [None, Some("named".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_volume_without_a_name_does_not_stop_the_others() {
+    let volume = |id: &str, name: Value| json!({"id": id, "name": name, "status": "available", "size": 1});
+    let list =
+        json!({"volumes": [volume("1", json!(null)), volume("2", json!("")), volume("3", json!("named"))]});
+    let cloud = Cloud::answering(move |request: &Request| {
+        let base = format!("http://{}", request.headers["host"].to_str().unwrap());
+        support::versions(request.url.path(), &base)
+            .unwrap_or_else(|| ResponseTemplate::new(200).set_body_json(&list))
+    })
+    .await;
+    assert_eq!(exported(&cloud, Kind::DetachedVolume).await.len(), 3);
+    let named = export(&cloud.session, Kind::DetachedVolume, &NameFilter::exact(["named"])).await.unwrap();
+    assert_eq!(named.len(), 1);
 }
 
 /// What people wrote into resources, sorted.

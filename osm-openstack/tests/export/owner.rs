@@ -34,3 +34,19 @@ async fn segments_and_router_flavors_have_no_owner() {
     let Resource::Router(router) = exported(&cloud, Kind::Router).await.remove(0) else { unreachable!() };
     assert_eq!(router.params.flavor_ref, Some(Reference::named("fast")));
 }
+
+/// The format cannot name address groups; without its own the rule would let everybody in.
+#[tokio::test]
+async fn a_rule_for_an_address_group_is_left_out() {
+    let fake = Fake::default();
+    let group = fake.put("security-groups", json!({"name": "g"}));
+    for addresses in [json!(null), json!("some")] {
+        fake.put(
+            "security-group-rules",
+            json!({"security_group_id": group, "direction": "ingress",
+            "ethertype": "IPv4", "remote_address_group_id": addresses}),
+        );
+    }
+    let cloud = Cloud::answering(fake).await;
+    assert_eq!(exported(&cloud, Kind::SecurityGroupRule).await.len(), 1);
+}

@@ -137,6 +137,24 @@ async fn no_gateway_is_said_so() {
 }
 
 #[tokio::test]
+async fn a_gateway_is_taken_away_and_an_empty_text_clears() {
+    let fake = Fake::default();
+    let net = fake.put("networks", json!({"name": "a"}));
+    fake.put(
+        "subnets",
+        json!({"name": "s", "network_id": net, "cidr": "10.0.0.0/24", "ip_version": 4, "gateway_ip": "10.0.0.1",
+            "description": "old", "dns_nameservers": ["1.1.1.1"]}),
+    );
+    let cloud = Cloud::answering(fake.clone()).await;
+    let wanted = subnet("s", "a", "10.0.0.0/24", |params| params.description = Some(String::new()));
+    assert_eq!(imported(&cloud, &wanted).await.outcome, Outcome::Updated);
+    let there = fake.named("subnets", "s");
+    assert_eq!((&there["gateway_ip"], &there["description"]), (&Value::Null, &json!("")));
+    assert_eq!(there["dns_nameservers"], json!([]));
+    assert_eq!(imported(&cloud, &wanted).await.outcome, Outcome::Unchanged);
+}
+
+#[tokio::test]
 async fn pools_in_another_order_and_spelling_are_equal() {
     let fake = Fake::default();
     let net = fake.put("networks", json!({"name": "a"}));
