@@ -172,6 +172,27 @@ pub(crate) struct Migrate {
     /// How many seconds a cloud may take for one thing: a volume to attach, a server to start.
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     pub(crate) timeout: u64,
+    #[command(flatten)]
+    pub(crate) guest: Guest,
+}
+
+/// What the guests are run with in the destination.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Guest {
+    /// Give everything that can be booted from this machine type (pc, q35, ...), whatever its image or
+    /// volume says; `_migration_params.hw_machine_type` of a workload is stronger. Empty: none.
+    #[arg(long, value_name = "TYPE", env = "OSM_MACHINE_TYPE")]
+    pub(crate) machine_type: Option<String>,
+    /// The machine type of boot disks of which neither files, volumes nor images tell one.
+    #[arg(long, value_name = "TYPE", env = "OSM_DEFAULT_MACHINE_TYPE")]
+    pub(crate) default_machine_type: Option<String>,
+    /// The machine types that the destination supports, separated by commas, `*` at the end for anything:
+    /// another one is refused before any data moves.
+    #[arg(long, value_name = "TYPES", value_delimiter = ',', env = "OSM_MACHINE_TYPES")]
+    pub(crate) machine_types: Option<Vec<String>>,
+    /// Warn instead of failing when the destination does not take image metadata that nobody asked for.
+    #[arg(long)]
+    pub(crate) tolerate_image_metadata: bool,
 }
 
 #[derive(Debug, Args)]

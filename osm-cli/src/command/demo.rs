@@ -79,6 +79,7 @@ fn workloads(lab: &Lab, data_dir: &Path) -> args::Migrate {
         disks: 2,
         cleanup: false,
         timeout: 60,
+        guest: args::Guest::default(),
     }
 }
 

@@ -50,7 +50,10 @@ pub(super) async fn migrate(
             disks: arguments.disks,
             cleanup: arguments.cleanup,
             timeout: Duration::from_secs(arguments.timeout),
-            ..MigrationOptions::default()
+            machine_type: arguments.guest.machine_type,
+            default_machine_type: arguments.guest.default_machine_type,
+            machine_types: arguments.guest.machine_types,
+            tolerate_image_metadata: arguments.guest.tolerate_image_metadata,
         },
         cancel,
     };

@@ -49,6 +49,7 @@ impl Job<'_> {
     /// Everything up to the running destination server.
     async fn cut_over(&self) -> Result<String> {
         if !self.workload.migration_params.data_copy {
+            self.dress_named().await?;
             let networks = self.step(Step::CreatePorts, self.create_ports()).await?;
             let server = self.step(Step::CreateServer, self.create_server(networks, &[], None)).await?;
             return Ok(server.id);
@@ -64,7 +65,10 @@ impl Job<'_> {
         let mut finished = Vec::new();
         for disk in &all {
             match copies.get(&disk.key) {
-                Some(copy) if copy.complete => finished.push((disk, copy.volume.clone())),
+                Some(copy) if copy.complete => {
+                    self.dress_again(disk, &copy.volume).await?;
+                    finished.push((disk, copy.volume.clone()));
+                }
                 _ => {
                     let message = "a copy is not complete, so no server is made of it";
                     return Err(Error::new(ErrorKind::Blocked, message).with_object(disk.label.clone()));

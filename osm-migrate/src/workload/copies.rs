@@ -7,6 +7,7 @@ use osm_openstack::block_storage::{CreateVolume, Volume};
 use super::disk::{Disk, Origin};
 use super::image_metadata;
 use super::job::Job;
+use super::preflight::image_properties;
 use super::side::{HostDevice, named};
 use super::tag;
 use crate::{Error, ErrorKind, Result, Step};
@@ -131,18 +132,16 @@ impl Job<'_> {
 
     /// Bootable first, then what Nova reads off it; both before the server is made.
     async fn prepare_copy(&self, disk: &Disk, volume: &Volume, readable: &str) -> Result<()> {
-        if disk.boots() && !volume.bootable {
-            self.dst.storage.set_bootable(&volume.id, true).await?;
-        }
         let live = self.src.volume(readable).await?.volume_image_metadata;
-        let default = self.options().default_machine_type.as_deref();
-        let metadata = image_metadata::of_copy(self.workload, disk, &live, default);
-        let known = &volume.volume_image_metadata;
-        if metadata.iter().all(|(key, value)| known.get(key) == Some(value)) {
-            return Ok(());
-        }
-        let set = self.dst.storage.set_image_metadata(&volume.id, &metadata).await;
-        set.map_err(|error| named(Error::from(error), &volume.id))
+        let image = match disk.origin {
+            Origin::BootImage => match self.source_server().await?.image {
+                Some(image) => image_properties(&self.src.image, &image.id).await?.unwrap_or_default(),
+                None => BTreeMap::new(),
+            },
+            Origin::BootVolume | Origin::Data => BTreeMap::new(),
+        };
+        let wanted = image_metadata::of_copy(self.workload, disk, &live, &image, self.options());
+        self.dress(volume, disk.bootable, &wanted).await
     }
 
     /// Attaches a copy to the conversion host and finds its device. It is ours, and nobody else

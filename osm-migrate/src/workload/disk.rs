@@ -30,12 +30,14 @@ pub(super) struct Disk {
     pub(super) label: String,
     /// Zero for a boot image, until the image tells.
     pub(super) size_gib: u64,
+    /// Whether a server may boot from it; the one of this workload need not.
+    pub(super) bootable: bool,
     /// What the resource file says of it; a boot image is not in there.
     pub(super) exported: Option<Exported>,
 }
 
 impl Disk {
-    /// Whether the destination boots from it.
+    /// Whether the workload boots from it.
     pub(super) fn boots(&self) -> bool {
         self.origin != Origin::Data
     }
@@ -71,6 +73,7 @@ pub(super) fn disks(workload: &Workload, server: &Server, live: &[LiveVolume]) -
                 device: live.device.clone(),
                 label: label(volume),
                 size_gib: volume.size,
+                bootable: volume.bootable || boot == Some(volume.id.as_str()),
                 exported: exported(workload, &volume.id).cloned(),
             }
         })
@@ -82,6 +85,7 @@ pub(super) fn disks(workload: &Workload, server: &Server, live: &[LiveVolume]) -
             device: "/dev/vda".to_owned(),
             label: format!("{} boot disk", server.name),
             size_gib: 0,
+            bootable: true,
             exported: None,
         });
     }
@@ -114,7 +118,7 @@ fn boot_volume<'a>(server: &Server, live: &'a [LiveVolume]) -> Result<Option<&'a
 }
 
 /// `/dev/vda`, `/dev/sda`, `/dev/xvda`: the first disk of any bus.
-fn is_first_device(device: &str) -> bool {
+pub(super) fn is_first_device(device: &str) -> bool {
     let name = device.rsplit('/').next().unwrap_or(device);
     matches!(name, "vda" | "sda" | "hda" | "xvda" | "ubda" | "dasda")
 }

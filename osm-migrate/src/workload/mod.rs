@@ -13,6 +13,7 @@
 mod cold;
 mod copies;
 mod disk;
+mod dress;
 mod floating_ip;
 mod image_metadata;
 mod job;

@@ -16,8 +16,17 @@ pub struct MigrationOptions {
     pub cleanup: bool,
     /// How long a cloud may take for one thing: a volume to attach, a server to start.
     pub timeout: Duration,
+    /// A machine type for everything that can be booted from, whatever files, volumes and images say;
+    /// a workload's own `_migration_params.hw_machine_type` is stronger. Empty: none.
+    pub machine_type: Option<String>,
     /// A machine type for boot disks of which neither files nor images tell one.
     pub default_machine_type: Option<String>,
+    /// The machine types that the destination supports, `*` at the end for anything: another one is
+    /// refused before any data moves. `None`: not checked, for no cloud tells a tenant.
+    pub machine_types: Option<Vec<String>>,
+    /// Warn instead of failing when the destination does not take image metadata that nobody asked
+    /// for, that is only carried over from the source.
+    pub tolerate_image_metadata: bool,
 }
 
 impl Default for MigrationOptions {
@@ -28,7 +37,10 @@ impl Default for MigrationOptions {
             disks: 2,
             cleanup: false,
             timeout: Duration::from_secs(600),
+            machine_type: None,
             default_machine_type: None,
+            machine_types: None,
+            tolerate_image_metadata: false,
         }
     }
 }

@@ -95,7 +95,7 @@ impl WorkloadMigration {
         wanted: &[&'w Workload],
         summary: &mut Summary,
     ) -> Result<Vec<Planned<'w>>> {
-        let preflight = Preflight::new(&clouds.dst).await?;
+        let preflight = Preflight::new(&clouds.src, &clouds.dst, &self.options).await?;
         let mut plan: Vec<Planned<'w>> = Vec::new();
         for &workload in wanted {
             let (Some(id), Some(name)) = (workload.info.id.as_deref(), workload.params.name.as_deref())

@@ -1,5 +1,6 @@
 //! Before anything is touched: everything a workload refers to is there, and there is room.
 
+mod guest;
 mod quota;
 mod zone;
 
@@ -10,10 +11,12 @@ use osm_openstack::compute::Flavor;
 use osm_openstack::network::FixedIp;
 use osm_openstack::reference::{Place, Resolver, Target};
 
+use super::MigrationOptions;
 use super::server::fixed_ip;
 use super::side::Side;
 use crate::{Error, ErrorKind, Event, EventSink, Result};
 
+pub(super) use self::guest::image_properties;
 pub(super) use self::quota::check as check_quota;
 pub(super) use self::zone::Zones;
 
@@ -52,7 +55,9 @@ impl Resolved {
 
 /// What preflight asks of the destination, asked once for all workloads.
 pub(super) struct Preflight<'a> {
+    src: &'a Side,
     dst: &'a Side,
+    options: &'a MigrationOptions,
     resolver: Resolver,
     volume_types: BTreeSet<String>,
     keypairs: BTreeSet<String>,
@@ -60,11 +65,13 @@ pub(super) struct Preflight<'a> {
 }
 
 impl<'a> Preflight<'a> {
-    pub(super) async fn new(dst: &'a Side) -> Result<Self> {
+    pub(super) async fn new(src: &'a Side, dst: &'a Side, options: &'a MigrationOptions) -> Result<Self> {
         let types = dst.storage.volume_types().await?;
         let keypairs = dst.compute.keypairs(None).await?;
         Ok(Self {
+            src,
             dst,
+            options,
             resolver: Resolver::new(&dst.session),
             volume_types: types.into_iter().map(|known| known.name).collect(),
             keypairs: keypairs.into_iter().map(|known| known.name).collect(),
@@ -77,6 +84,9 @@ impl<'a> Preflight<'a> {
         let name = workload.params.name.as_deref().unwrap_or_default();
         let mut missing = Missing { resource: format!("workload `{name}`"), errors: Vec::new() };
         let resolved = self.collect(workload, &mut missing).await?;
+        if let Some(resolved) = &resolved {
+            self.check_guest(workload, resolved.image.as_deref(), &mut missing).await?;
+        }
         self.check_names(workload, &mut missing, events);
         match (resolved, missing.errors.is_empty()) {
             (Some(resolved), true) => Ok(resolved),
