@@ -203,8 +203,11 @@ fn a_fault_that_stays_is_told_with_its_request_id_and_stops_nothing_else() {
 #[test]
 fn a_request_that_failed_for_good_fails_its_item_alone() {
     let bench = Bench::with_files();
-    let refusal = FaultKind::Status(500, None);
-    bench.lab.dst().fault(Fault::new(Service::Neutron, refusal).method("POST").path("networks").skip(1));
+    // Both at once, then each alone: the second is refused again.
+    for skip in [0, 2] {
+        let refusal = Fault::new(Service::Neutron, FaultKind::Status(500, None));
+        bench.lab.dst().fault(refusal.method("POST").path("networks").skip(skip));
+    }
     let said = bench.import(&[]).code(1);
     said.one_line(&["! networks back: ", "network: create network", "status 500", "request id req-"]);
     said.one_line(&["! subnets back-subnet: ", "it needs `back` of networks"]);

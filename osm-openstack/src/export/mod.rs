@@ -98,12 +98,7 @@ impl Exporter {
     /// What the project has of a type; references to it need no other request.
     async fn own<T: Object>(&self, target: Target) -> Result<Vec<T>> {
         let objects = self.session.network().await?.list_own::<T>().await?;
-        let referents = objects.iter().map(|object| Referent {
-            id: object.id().to_owned(),
-            name: object.name().unwrap_or_default().to_owned(),
-            owner: object.project_id().map(str::to_owned),
-        });
-        self.resolver.remember_all(target, referents);
+        self.resolver.remember_all(target, objects.iter().map(Referent::of));
         Ok(objects)
     }
 }

@@ -14,9 +14,7 @@ use serde::Serialize;
 use super::inventory::Inventory;
 use super::{Importer, rule};
 use crate::error::{ErrorKind, Result};
-use crate::network::{
-    Network, NetworkObject, Object, SecurityGroup, SecurityGroupBody, SecurityGroupRule, Subnet,
-};
+use crate::network::{Network, Object, SecurityGroup, SecurityGroupBody, SecurityGroupRule};
 use crate::reference::Target;
 
 /// Objects of one request: few enough that one bad object does not spoil many.
@@ -34,6 +32,7 @@ impl Importer {
     pub async fn prepare(&self, kind: Kind, resources: &[&Resource], rules: &[&Resource]) -> Result<()> {
         match kind {
             Kind::Network => self.prepare_networks(resources).await,
+            Kind::Router => self.absent(&self.routers, Target::Router, resources).await.map(drop),
             Kind::Subnet => self.prepare_subnets(resources).await,
             Kind::SecurityGroup => self.prepare_groups(resources, rules).await,
             Kind::SecurityGroupRule => self.prepare_rules(resources).await,
@@ -43,30 +42,30 @@ impl Importer {
 
     async fn prepare_networks(&self, resources: &[&Resource]) -> Result<()> {
         let mut bodies = Vec::new();
-        for resource in self.absent(&self.networks, resources).await? {
+        for resource in self.absent(&self.networks, Target::Network, resources).await? {
             let Resource::Network(network) = resource else { continue };
             if let Ok(body) = self.network_body(network).await {
                 bodies.push(body);
             }
         }
-        self.make_all::<NetworkObject>(&self.networks, Target::Network, &bodies).await
+        self.make_all(&self.networks, Target::Network, &bodies, |body| body.name.as_deref()).await
     }
 
     async fn prepare_subnets(&self, resources: &[&Resource]) -> Result<()> {
         let mut bodies = Vec::new();
-        for resource in self.absent(&self.subnets, resources).await? {
+        for resource in self.absent(&self.subnets, Target::Subnet, resources).await? {
             let Resource::Subnet(subnet) = resource else { continue };
             if let Ok(body) = self.subnet_body(subnet).await {
                 bodies.push(body);
             }
         }
-        self.make_all::<Subnet>(&self.subnets, Target::Subnet, &bodies).await
+        self.make_all(&self.subnets, Target::Subnet, &bodies, |body| body.name.as_deref()).await
     }
 
     /// The first group is made alone: it shows which rules Neutron gives to new groups here.
     /// Groups that shall have them all are then made at once.
     async fn prepare_groups(&self, resources: &[&Resource], rules: &[&Resource]) -> Result<()> {
-        let mut absent = self.absent(&self.groups, resources).await?.into_iter();
+        let mut absent = self.absent(&self.groups, Target::SecurityGroup, resources).await?.into_iter();
         let Some(Resource::SecurityGroup(first)) = absent.next() else { return Ok(()) };
         let wanted = |name: &str| {
             let of_group = rules.iter().filter_map(|resource| match resource {
@@ -91,7 +90,10 @@ impl Importer {
             }
         }
         for bodies in bodies.chunks(AT_ONCE) {
-            for group in self.make_batch::<SecurityGroup>(&neutron, bodies).await? {
+            for group in self
+                .make_batch::<SecurityGroup>(&neutron, bodies, &names(bodies, |body| body.name.as_deref()))
+                .await?
+            {
                 // Had somebody changed what new groups get meanwhile, this one is too open.
                 let wanted = wanted(&group.name);
                 for rule in
@@ -119,7 +121,9 @@ impl Importer {
         // Alone, a rule is imported as quickly.
         let batches = by_group.into_values().filter(|bodies| bodies.len() > 1);
         let mut made = stream::iter(batches)
-            .map(|bodies| async move { self.make_batch::<SecurityGroupRule>(neutron, &bodies).await })
+            .map(|bodies| async move {
+                self.make_batch::<SecurityGroupRule>(neutron, &bodies, &HashSet::new()).await
+            })
             .buffer_unordered(REQUESTS);
         while let Some(rules) = made.next().await {
             for rule in rules? {
@@ -130,13 +134,17 @@ impl Importer {
         Ok(())
     }
 
-    /// Those whose name is neither there nor twice in the file.
+    /// Those whose name is neither there nor twice in the file. What is there can then be referred to
+    /// without being listed again.
     async fn absent<'a, T: Object + Clone>(
         &self,
         inventory: &Inventory<T>,
+        target: Target,
         resources: &[&'a Resource],
     ) -> Result<Vec<&'a Resource>> {
-        let there = inventory.names(&self.session).await?;
+        let there = inventory.referents(&self.session).await?;
+        self.resolver.remember_all(target, there.iter().cloned());
+        let there: HashSet<&str> = there.iter().map(|referent| referent.name.as_str()).collect();
         let mut seen = HashSet::new();
         let mut absent: Vec<&Resource> = Vec::new();
         for resource in resources {
@@ -148,32 +156,40 @@ impl Importer {
         Ok(absent)
     }
 
-    async fn make_all<T: Object + Clone>(
+    async fn make_all<T: Object + Clone, B: Serialize>(
         &self,
         inventory: &Inventory<T>,
         target: Target,
-        bodies: &[impl Serialize],
+        bodies: &[B],
+        name: impl Fn(&B) -> Option<&str>,
     ) -> Result<()> {
         let neutron = self.session.network().await?;
         for bodies in bodies.chunks(AT_ONCE) {
-            for object in self.make_batch::<T>(&neutron, bodies).await? {
+            for object in self.make_batch(&neutron, bodies, &names(bodies, &name)).await? {
                 self.take_in(inventory, target, &object).await;
             }
         }
         Ok(())
     }
 
-    /// What one request made; nothing when it is refused.
-    async fn make_batch<T: Object>(&self, neutron: &Network, bodies: &[impl Serialize]) -> Result<Vec<T>> {
+    /// What one request made; nothing when it is refused. `names` are those of the bodies, which were
+    /// not taken a moment ago: when the answer is lost, they say what was made.
+    async fn make_batch<T: Object>(
+        &self,
+        neutron: &Network,
+        bodies: &[impl Serialize],
+        names: &HashSet<&str>,
+    ) -> Result<Vec<T>> {
         if bodies.is_empty() {
             return Ok(Vec::new());
         }
         match neutron.create_all::<T>(bodies).await {
             Err(error) if error.kind() == ErrorKind::Auth => Err(error),
-            // All may be there, or none: the import looks anew.
             Err(error) if error.kind() == ErrorKind::Ambiguous => {
-                self.forget().await;
-                Ok(Vec::new())
+                self.rules.forget().await;
+                let mut there = neutron.list_own::<T>().await?;
+                there.retain(|object| object.name().is_some_and(|name| names.contains(name)));
+                Ok(there)
             }
             Err(error) => {
                 tracing::debug!(%error, count = bodies.len(), "a batch was refused; one by one then");
@@ -188,6 +204,10 @@ impl Importer {
         self.fresh(object.id());
         inventory.put(object).await;
     }
+}
+
+fn names<B>(bodies: &[B], name: impl Fn(&B) -> Option<&str>) -> HashSet<&str> {
+    bodies.iter().filter_map(name).collect()
 }
 
 fn is_of_group(rule: &ExportedRule, name: &str) -> bool {

@@ -35,13 +35,16 @@ impl Importer {
         }
         let Some(group) = group else { return Ok(None) };
         let neutron = self.session.network().await?;
-        let there = neutron.list::<SecurityGroupRule>(&[("security_group_id", &group)]).await?;
+        let there = self.rules.of_group(&self.session, &group, <[SecurityGroupRule]>::to_vec).await?;
         let needless =
             |rule: &&SecurityGroupRule| made_by_neutron(rule) && !wanted.iter().any(|it| it.is_of(rule));
         let mut changed = false;
         for rule in there.iter().filter(needless) {
             neutron.delete::<SecurityGroupRule>(&rule.id).await?;
             changed = true;
+        }
+        if changed {
+            self.rules.forget().await;
         }
         Ok(Some(Imported::updated_if(changed, group)))
     }

@@ -1,12 +1,11 @@
 //! What the project has in Neutron, listed once for a whole import.
 
-use std::collections::HashSet;
-
 use tokio::sync::Mutex;
 
 use super::compare::several;
 use crate::error::{ErrorKind, Result};
 use crate::network::{Network, Object};
+use crate::reference::Referent;
 use crate::session::Session;
 
 /// The objects of one type.
@@ -47,16 +46,10 @@ impl<T: Object + Clone> Inventory<T> {
         }
     }
 
-    /// The names that are taken.
-    pub(super) async fn names(&self, session: &Session) -> Result<HashSet<String>> {
+    /// All of them, as far as references need it.
+    pub(super) async fn referents(&self, session: &Session) -> Result<Vec<Referent>> {
         let mut listed = self.0.lock().await;
-        let objects = all(&mut listed, session).await?;
-        Ok(objects.iter().filter_map(|object| object.name().map(str::to_owned)).collect())
-    }
-
-    /// Lists anew when asked next.
-    pub(super) async fn forget(&self) {
-        *self.0.lock().await = None;
+        Ok(all(&mut listed, session).await?.iter().map(Referent::of).collect())
     }
 
     /// Puts in an object that was made or changed.

@@ -171,14 +171,6 @@ impl Importer {
         }
     }
 
-    /// Lists anew what the project has.
-    async fn forget(&self) {
-        self.networks.forget().await;
-        self.subnets.forget().await;
-        self.groups.forget().await;
-        self.rules.forget().await;
-    }
-
     /// Lets later references find an object just made.
     fn learn(&self, target: Target, id: &str, name: &str) {
         let owner = Some(self.session.project_id());

@@ -9,12 +9,34 @@ use super::{Imported, Importer};
 use crate::error::{ErrorKind, Result};
 use crate::network::{CreateSecurityGroupRule, SecurityGroupRule};
 use crate::reference::Target;
+use crate::session::Session;
 
 /// The project's rules by group, listed once for a whole import.
 #[derive(Default)]
 pub(super) struct RuleBook(Mutex<Option<HashMap<String, Vec<SecurityGroupRule>>>>);
 
 impl RuleBook {
+    /// Looks at the rules of a group.
+    pub(super) async fn of_group<T>(
+        &self,
+        session: &Session,
+        group: &str,
+        look: impl FnOnce(&[SecurityGroupRule]) -> T,
+    ) -> Result<T> {
+        let mut book = self.0.lock().await;
+        let book = match &mut *book {
+            Some(book) => book,
+            empty => {
+                let mut listed = HashMap::<String, Vec<SecurityGroupRule>>::new();
+                for rule in session.network().await?.list_own::<SecurityGroupRule>().await? {
+                    listed.entry(rule.security_group_id.clone()).or_default().push(rule);
+                }
+                empty.insert(listed)
+            }
+        };
+        Ok(look(book.get(group).map(Vec::as_slice).unwrap_or_default()))
+    }
+
     /// Puts in a rule that was made.
     pub(super) async fn put(&self, rule: SecurityGroupRule) {
         if let Some(book) = &mut *self.0.lock().await {
@@ -71,21 +93,12 @@ impl Importer {
 
     /// The id of a rule of this group that lets through the same.
     pub(super) async fn equal_rule(&self, body: &CreateSecurityGroupRule) -> Result<Option<String>> {
-        let mut book = self.rules.0.lock().await;
-        let book = match &mut *book {
-            Some(book) => book,
-            empty => {
-                let neutron = self.session.network().await?;
-                let mut listed = HashMap::<String, Vec<SecurityGroupRule>>::new();
-                for rule in neutron.list_own::<SecurityGroupRule>().await? {
-                    listed.entry(rule.security_group_id.clone()).or_default().push(rule);
-                }
-                empty.insert(listed)
-            }
-        };
-        let rules = book.get(&body.security_group_id).map(Vec::as_slice).unwrap_or_default();
         let wanted = Meaning::of_body(body);
-        Ok(rules.iter().find(|rule| wanted.is_of(rule)).map(|rule| rule.id.clone()))
+        let is_it = |rule: &&SecurityGroupRule| wanted.is_of(rule);
+        let group = &body.security_group_id;
+        self.rules
+            .of_group(&self.session, group, |rules| rules.iter().find(is_it).map(|rule| rule.id.clone()))
+            .await
     }
 }
 

@@ -15,6 +15,7 @@ use osm_model::{AUTH, Reference};
 use tokio::sync::OnceCell;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::network::Object;
 use crate::session::Session;
 
 pub use place::Place;
@@ -29,6 +30,17 @@ pub struct Referent {
     pub name: String,
     /// The project that owns it, or the domain it is in, for those that have one.
     pub owner: Option<String>,
+}
+
+impl Referent {
+    /// An object of the Network service.
+    pub fn of(object: &impl Object) -> Self {
+        Self {
+            id: object.id().to_owned(),
+            name: object.name().unwrap_or_default().to_owned(),
+            owner: object.project_id().map(str::to_owned),
+        }
+    }
 }
 
 /// What was looked for: a type, a name, an owner.
