@@ -5,7 +5,7 @@ use axum::extract::Path;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::listing::{answer, made, one, wanted, with_base};
+use super::listing::{answer, made, make_each, one, wanted, with_base};
 use super::rules;
 use super::state::{Base, Group, Rule};
 use super::{in_use, over_quota, owner};
@@ -125,22 +125,26 @@ pub(super) async fn show(call: Call, Path(id): Path<String>) -> Answer {
 pub(super) async fn create(call: Call, body: Bytes) -> Answer {
     let (writes, bulk) = wanted::<Write>(&call, &body, "security_group", "security_groups")?;
     let mut world = call.cloud.world();
-    let mut bodies = Vec::new();
-    for write in writes {
+    let make = |world: &mut World, write: Write| {
         let wanted = write.project_id.as_ref().or(write.tenant_id.as_ref());
         let project = owner(&call, wanted, "create_security_group")?;
-        default_group(&mut world, &project);
+        default_group(world, &project);
         let name = write.name.unwrap_or_default();
         if name == "default" {
             let message = "Default security group already exists.";
             return Err(Refusal::neutron(409, "SecurityGroupDefaultAlreadyExists", message));
         }
-        let id = make(&mut world, &project, &name, write.description.as_deref().unwrap_or_default())?;
+        let id = make(world, &project, &name, write.description.as_deref().unwrap_or_default())?;
         let group = world.neutron.groups.get_mut(&id).ok_or_else(|| missing(&id))?;
         group.stateful = write.stateful.unwrap_or(true);
         let group = world.neutron.groups.get(&id).ok_or_else(|| missing(&id))?;
-        bodies.push(view(&call, &world, group));
-    }
+        Ok(view(&call, world, group))
+    };
+    let undo = |world: &mut World, id: &str| {
+        world.neutron.groups.remove(id);
+        world.neutron.rules.retain(|rule| rule.group_id != id);
+    };
+    let bodies = make_each(&mut world, writes, make, undo)?;
     Ok(made(&call, "security_group", "security_groups", bodies, bulk))
 }
 

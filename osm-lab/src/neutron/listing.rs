@@ -8,6 +8,7 @@ use super::state::Base;
 use crate::api::{Answer, Call, Refusal, json, page};
 use crate::clock::seconds;
 use crate::table::Row;
+use crate::world::World;
 
 /// Query names that do not filter.
 const CONTROLS: [&str; 6] = ["limit", "marker", "page_reverse", "fields", "sort_key", "sort_dir"];
@@ -128,6 +129,26 @@ pub(super) fn wanted<T: DeserializeOwned>(
         return Ok((items.collect::<Result<_, _>>()?, true));
     }
     Ok((vec![call.read(body, key)?], false))
+}
+
+/// Makes every one, or none: `undo` takes away one that was made, by its id.
+pub(super) fn make_each<T>(
+    world: &mut World,
+    wanted: Vec<T>,
+    mut make: impl FnMut(&mut World, T) -> Result<Value, Refusal>,
+    undo: impl Fn(&mut World, &str),
+) -> Result<Vec<Value>, Refusal> {
+    let mut bodies: Vec<Value> = Vec::new();
+    for one in wanted {
+        match make(world, one) {
+            Ok(body) => bodies.push(body),
+            Err(refusal) => {
+                bodies.iter().filter_map(|body| body["id"].as_str()).for_each(|id| undo(world, id));
+                return Err(refusal);
+            }
+        }
+    }
+    Ok(bodies)
 }
 
 /// Answers what was created.

@@ -5,7 +5,7 @@ use axum::extract::Path;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::listing::{answer, made, one, wanted, with_base};
+use super::listing::{answer, made, make_each, one, wanted, with_base};
 use super::state::{Base, Network, Networking};
 use super::{default_group, disallowed, in_use, missing, over_quota, owner};
 use crate::api::{Answer, Call, Refusal, empty};
@@ -132,14 +132,17 @@ pub(super) async fn show(call: Call, Path(id): Path<String>) -> Answer {
 pub(super) async fn create(call: Call, body: Bytes) -> Answer {
     let (specs, bulk) = wanted::<NetworkSpec>(&call, &body, "network", "networks")?;
     let mut world = call.cloud.world();
-    let mut bodies = Vec::new();
-    for spec in specs {
+    let make = |world: &mut World, spec: NetworkSpec| {
         spec.policy(&call, "create_network")?;
         let project = owner(&call, spec.project_id.as_ref().or(spec.tenant_id.as_ref()), "create_network")?;
-        let id = make(&mut world, &project, spec)?;
+        let id = make(world, &project, spec)?;
         let network = world.neutron.networks.get(&id).ok_or_else(|| missing("Network", &id))?;
-        bodies.push(view(&call, &world.neutron, network));
-    }
+        Ok(view(&call, &world.neutron, network))
+    };
+    let undo = |world: &mut World, id: &str| {
+        world.neutron.networks.remove(id);
+    };
+    let bodies = make_each(&mut world, specs, make, undo)?;
     Ok(made(&call, "network", "networks", bodies, bulk))
 }
 

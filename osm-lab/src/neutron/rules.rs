@@ -5,7 +5,7 @@ use axum::extract::Path;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
-use super::listing::{answer, made, one, wanted};
+use super::listing::{answer, made, make_each, one, wanted};
 use super::state::Rule;
 use super::{default_group, over_quota};
 use crate::api::{Answer, Call, Refusal, empty};
@@ -195,16 +195,19 @@ pub(super) async fn show(call: Call, Path(id): Path<String>) -> Answer {
 pub(super) async fn create(call: Call, body: Bytes) -> Answer {
     let (specs, bulk) = wanted::<RuleSpec>(&call, &body, "security_group_rule", "security_group_rules")?;
     let mut world = call.cloud.world();
-    let mut bodies = Vec::new();
-    for spec in specs {
+    let make = |world: &mut World, spec: RuleSpec| {
         let group = world.neutron.groups.get(&spec.security_group_id);
         if !group.is_some_and(|group| call.caller.sees(&group.base.project_id)) {
             return Err(no_group(&spec.security_group_id));
         }
-        let id = make(&mut world, spec)?;
+        let id = make(world, spec)?;
         let rule = world.neutron.rules.get(&id).ok_or_else(|| missing(&id))?;
-        bodies.push(view(&call, &world, rule));
-    }
+        Ok(view(&call, world, rule))
+    };
+    let undo = |world: &mut World, id: &str| {
+        world.neutron.rules.remove(id);
+    };
+    let bodies = make_each(&mut world, specs, make, undo)?;
     Ok(made(&call, "security_group_rule", "security_group_rules", bodies, bulk))
 }
 

@@ -7,7 +7,7 @@ use axum::extract::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::listing::{answer, made, one, present, wanted, with_base};
+use super::listing::{answer, made, make_each, one, present, wanted, with_base};
 use super::ports::{AddressSpec, PortSpec};
 use super::state::{Base, Route, Subnet};
 use super::{bad_request, disallowed, in_use, make_port, missing, over_quota, owner};
@@ -185,16 +185,20 @@ pub(super) async fn show(call: Call, Path(id): Path<String>) -> Answer {
 pub(super) async fn create(call: Call, body: Bytes) -> Answer {
     let (specs, bulk) = wanted::<SubnetSpec>(&call, &body, "subnet", "subnets")?;
     let mut world = call.cloud.world();
-    let mut bodies = Vec::new();
-    for spec in specs {
+    let make = |world: &mut World, spec: SubnetSpec| {
         let project = owner(&call, spec.project_id.as_ref().or(spec.tenant_id.as_ref()), "create_subnet")?;
         let network = spec.network_id.as_ref().and_then(|id| world.neutron.networks.get(id));
         if network.is_some_and(|network| !call.caller.sees(&network.base.project_id)) {
             return Err(disallowed("create_subnet"));
         }
-        let id = make(&mut world, &project, spec)?;
-        bodies.push(view(world.neutron.subnets.get(&id).ok_or_else(|| missing("Subnet", &id))?));
-    }
+        let id = make(world, &project, spec)?;
+        Ok(view(world.neutron.subnets.get(&id).ok_or_else(|| missing("Subnet", &id))?))
+    };
+    let undo = |world: &mut World, id: &str| {
+        world.neutron.ports.retain(|port| !port.fixed_ips.iter().any(|fixed| fixed.subnet_id == id));
+        world.neutron.subnets.remove(id);
+    };
+    let bodies = make_each(&mut world, specs, make, undo)?;
     Ok(made(&call, "subnet", "subnets", bodies, bulk))
 }
 
