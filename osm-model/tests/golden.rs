@@ -11,7 +11,13 @@ use osm_model::{Kind, OS_MIGRATE_VERSION, Resource, ResourceFile, yaml};
 
 fn exports() -> Vec<(PathBuf, String)> {
     let given = std::env::var_os("OSM_GOLDEN_DIR").map(PathBuf::from);
-    let folder = given.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden"));
+    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = match given {
+        None => project.join("tests/golden"),
+        // Tests run in the folder of their package, whoever calls cargo may be above it.
+        Some(folder) if !folder.exists() => project.join("..").join(folder),
+        Some(folder) => folder,
+    };
     let entries = fs::read_dir(folder.join("export")).unwrap();
     let paths = entries.map(|entry| entry.unwrap().path());
     let files = paths.filter(|path| path.extension().is_some_and(|extension| extension == "yml"));

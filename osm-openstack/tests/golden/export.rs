@@ -46,20 +46,21 @@ fn filter(recording: &Recording, kind: Kind) -> NameFilter {
 /// The names that a filter was applied to.
 fn listed(section: &Section, kind: Kind) -> Vec<String> {
     let (_, project) = section.identity();
-    let (collection, name): (_, &[&str]) = match kind {
-        Kind::Network => ("networks", &["name"]),
-        Kind::Subnet => ("subnets", &["name"]),
-        Kind::Router | Kind::RouterInterface => ("routers", &["name"]),
-        Kind::SecurityGroup | Kind::SecurityGroupRule => ("security-groups", &["name"]),
-        Kind::Image => ("images", &["name"]),
-        Kind::Keypair => ("os-keypairs", &["keypair", "name"]),
-        Kind::Flavor => ("flavors/detail", &["name"]),
-        Kind::Workload => ("servers/detail", &["name"]),
-        Kind::DetachedVolume => ("volumes/detail", &["name"]),
+    let (collection, name): (_, &[&str]) = match kind.word() {
+        "router_interfaces" => ("routers", &["name"]),
+        "security_groups" | "security_group_rules" => ("security-groups", &["name"]),
+        "keypairs" => ("os-keypairs", &["keypair", "name"]),
+        "flavors" => ("flavors/detail", &["name"]),
+        "workloads" => ("servers/detail", &["name"]),
+        "detached_volumes" => ("volumes/detail", &["name"]),
+        "user_project_role_assignments" => ("role_assignments", &["user", "name"]),
+        // The kind's own word is Neutron's, Glance's and Keystone's too.
+        word => (word, &["name"]),
     };
-    let counts = |item: &&&Json| match kind {
-        Kind::Image => item.text(&["owner"]) == Some(project),
-        Kind::DetachedVolume => item.text(&["status"]) != Some("in-use"),
+    let counts = |item: &&&Json| match kind.word() {
+        "images" => item.text(&["owner"]) == Some(project),
+        "detached_volumes" => item.text(&["status"]) != Some("in-use"),
+        "user_project_role_assignments" => item.at(&["scope", "project"]).is_some(),
         _ => true,
     };
     let items = section.listed(collection);
