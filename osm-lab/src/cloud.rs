@@ -193,6 +193,16 @@ impl Cloud {
         change(&mut self.world().quotas);
     }
 
+    /// Gives servers and volumes these availability zones to be in.
+    pub fn set_zones(&self, names: &[&str]) {
+        self.world().zones.0 = names.iter().map(|name| (*name).to_owned()).collect();
+    }
+
+    /// Gives volumes these types to be of; the first one is the default.
+    pub fn set_volume_types(&self, names: &[&str]) {
+        crate::cinder::set_types(&mut self.world(), names);
+    }
+
     /// How many of each thing there are.
     pub fn counts(&self) -> Counts {
         let world = self.world();

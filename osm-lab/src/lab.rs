@@ -93,6 +93,16 @@ impl Lab {
     pub fn seed_small_tenant(&self) -> io::Result<()> {
         seed::small(self)
     }
+
+    /// Gives the tenant of `src` a volume of one GiB that is attached to nothing, with `mib` MiB of bytes in it;
+    /// answers its id.
+    ///
+    /// # Errors
+    ///
+    /// When its file cannot be written.
+    pub fn seed_detached_volume(&self, name: &str, mib: u64) -> io::Result<String> {
+        seed::detached_volume(self, name, mib)
+    }
 }
 
 impl Drop for Lab {

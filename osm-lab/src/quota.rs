@@ -1,5 +1,7 @@
 //! What a project may have.
 
+use std::collections::BTreeMap;
+
 /// The limits of every project of a cloud; `-1` is no limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quotas {
@@ -17,6 +19,8 @@ pub struct Quotas {
     pub gigabytes: i64,
     /// Cinder: snapshots.
     pub snapshots: i64,
+    /// Cinder: limits for one volume type, by Cinder's names: `volumes_ssd`, `gigabytes_ssd`.
+    pub by_volume_type: BTreeMap<String, i64>,
     /// Neutron: networks.
     pub networks: i64,
     /// Neutron: subnets.
@@ -43,6 +47,7 @@ impl Default for Quotas {
             volumes: 40,
             gigabytes: 1_000,
             snapshots: 20,
+            by_volume_type: BTreeMap::new(),
             networks: 100,
             subnets: 100,
             ports: 500,

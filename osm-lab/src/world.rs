@@ -16,4 +16,22 @@ pub(crate) struct World {
     pub(crate) cinder: BlockStorage,
     pub(crate) glance: Images,
     pub(crate) quotas: Quotas,
+    /// The availability zones of servers and volumes.
+    pub(crate) zones: Zones,
+}
+
+/// Names of availability zones; a cloud that nobody changed has the one that all have.
+#[derive(Debug)]
+pub(crate) struct Zones(pub(crate) Vec<String>);
+
+impl Default for Zones {
+    fn default() -> Self {
+        Self(vec!["nova".to_owned()])
+    }
+}
+
+impl Zones {
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.0.iter().any(|zone| zone == name)
+    }
 }

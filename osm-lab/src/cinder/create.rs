@@ -139,6 +139,9 @@ pub(crate) fn make(
         return Err(invalid("Invalid input received: 'size' is a required property"));
     };
     volume.size = size;
+    if let Some(default) = world.cinder.types.iter().next() {
+        volume.kind.clone_from(&default.name);
+    }
     if let Some(name) = &spec.volume_type {
         let found = world.cinder.types.iter().find(|row| row.name == *name || row.id == *name);
         let found = found.ok_or_else(|| {
@@ -146,10 +149,14 @@ pub(crate) fn make(
         })?;
         volume.kind = found.name.clone();
     }
-    if let Some(zone) = spec.availability_zone.as_ref().filter(|zone| *zone != "nova") {
+    if let Some(zone) = spec.availability_zone.as_ref().filter(|zone| !world.zones.contains(*zone)) {
         return Err(invalid(format!("Invalid input received: Availability zone '{zone}' is invalid.")));
     }
+    if let Some(zone) = spec.availability_zone.as_ref().or(world.zones.0.first()) {
+        volume.zone.clone_from(zone);
+    }
     quota(world, project_id, size)?;
+    quota_of_type(world, project_id, &volume.kind, size)?;
     let id = volume.id.clone();
     world.cinder.volumes.insert(volume);
     begin(cloud, id.clone(), origin, size, fails);
@@ -198,6 +205,21 @@ fn quota(world: &World, project_id: &str, size: u64) -> Result<(), Refusal> {
         ));
     }
     gigabytes(world, project_id, size)
+}
+
+/// Whether a project may have one more volume of a type.
+fn quota_of_type(world: &World, project_id: &str, kind: &str, size: u64) -> Result<(), Refusal> {
+    let limit =
+        |name: &str| world.quotas.by_volume_type.get(&format!("{name}_{kind}")).copied().unwrap_or(-1);
+    let (volumes, gigabytes) = world.cinder.use_of_type(project_id, kind);
+    let enough = Quotas::allows(limit("volumes"), volumes, 1)
+        && (limit("gigabytes") < 0
+            || i64::try_from(gigabytes + size).is_ok_and(|wanted| wanted <= limit("gigabytes")));
+    if enough {
+        return Ok(());
+    }
+    let message = format!("VolumeLimitExceeded: the quota of volume type '{kind}' is exceeded.");
+    Err(Refusal::new(Service::Cinder, 413, message))
 }
 
 /// Whether a project may have this many GiB more.

@@ -49,14 +49,23 @@ pub(super) async fn quotas(call: Call, Path((_, project)): Path<(String, String)
     }
     let world = call.cloud.world();
     let mut body = set(&world.quotas, &project);
+    let cinder = &world.cinder;
+    let mut used = BTreeMap::from([
+        ("volumes".to_owned(), json!(cinder.volumes_of(&project))),
+        ("snapshots".to_owned(), json!(cinder.snapshots_of(&project))),
+        ("gigabytes".to_owned(), json!(cinder.gigabytes_of(&project))),
+    ]);
+    for kind in cinder.types.iter() {
+        let (volumes, gigabytes) = cinder.use_of_type(&project, &kind.name);
+        for (name, count) in [("volumes", json!(volumes)), ("gigabytes", json!(gigabytes))] {
+            let name = format!("{name}_{}", kind.name);
+            body[&name] = json!(world.quotas.by_volume_type.get(&name).copied().unwrap_or(-1));
+            used.insert(name, count);
+        }
+    }
     if call.query.flag("usage") {
-        let used = [
-            ("volumes", json!(world.cinder.volumes_of(&project))),
-            ("snapshots", json!(world.cinder.snapshots_of(&project))),
-            ("gigabytes", json!(world.cinder.gigabytes_of(&project))),
-        ];
         for (name, used) in used {
-            body[name] = json!({"limit": body[name], "in_use": used, "reserved": 0});
+            body[&name] = json!({"limit": body[&name], "in_use": used, "reserved": 0});
         }
     }
     Ok(json(200, &json!({"quota_set": body})))

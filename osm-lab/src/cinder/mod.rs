@@ -17,6 +17,7 @@ use axum::routing::{get, post};
 pub(crate) use create::{VolumeSpec, make as make_volume};
 pub(crate) use snapshots::{SnapshotSpec, make as make_snapshot};
 pub(crate) use state::{Attachment, BlockStorage, Volume, VolumeType};
+pub(crate) use types::set as set_types;
 pub(crate) use volumes::remove as remove_volume;
 
 use crate::api::{Call, Context, Refusal};

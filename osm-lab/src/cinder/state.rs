@@ -121,6 +121,12 @@ impl BlockStorage {
         volumes.chain(snapshots).sum()
     }
 
+    /// How many volumes of a type a project has, and how many GiB they have together.
+    pub(crate) fn use_of_type(&self, project_id: &str, kind: &str) -> (usize, u64) {
+        let own = || self.volumes.iter().filter(|row| row.project_id == project_id && row.kind == kind);
+        (own().count(), own().map(|row| row.size).sum())
+    }
+
     pub(crate) fn volumes_of(&self, project_id: &str) -> usize {
         self.volumes.iter().filter(|row| row.project_id == project_id).count()
     }

@@ -103,6 +103,15 @@ fn unexpected(key: &str) -> Refusal {
     refuse(400, message)
 }
 
+/// A zone may be named with a host in it: `nova:node-1`.
+fn zone_of(zone: &str) -> &str {
+    zone.split(':').next().unwrap_or(zone)
+}
+
+fn is_zone(world: &World, zone: &str) -> bool {
+    world.zones.contains(zone_of(zone))
+}
+
 pub(super) async fn create(call: Call, body: Bytes) -> Answer {
     let create: Create = call.read(&body, "server")?;
     create.check(&call)?;
@@ -121,8 +130,11 @@ pub(super) async fn create(call: Call, body: Bytes) -> Answer {
             return Err(refuse(400, "Invalid key_name provided."));
         }
     }
-    if let Some(zone) = create.availability_zone.as_ref().filter(|zone| !zone.starts_with("nova")) {
+    if let Some(zone) = create.availability_zone.as_ref().filter(|zone| !is_zone(&world, zone)) {
         return Err(refuse(400, format!("The requested availability zone {zone} is not available")));
+    }
+    if let Some(zone) = create.availability_zone.as_deref().or(world.zones.0.first().map(String::as_str)) {
+        server.zone = zone_of(zone).to_owned();
     }
     server.metadata = create.metadata;
     server.description = create.description;

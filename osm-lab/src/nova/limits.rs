@@ -91,9 +91,10 @@ pub(super) async fn update(call: Call, Path(project): Path<String>, body: Bytes)
     Ok(json(200, &json!({"quota_set": set(&world.quotas, &project)})))
 }
 
-pub(super) async fn zones(_call: Call) -> Response {
-    let zone = json!({"zoneName": "nova", "zoneState": {"available": true}, "hosts": null});
-    json(200, &json!({"availabilityZoneInfo": [zone]}))
+pub(super) async fn zones(call: Call) -> Response {
+    let world = call.cloud.world();
+    let zone = |name: &String| json!({"zoneName": name, "zoneState": {"available": true}, "hosts": null});
+    json(200, &json!({"availabilityZoneInfo": world.zones.0.iter().map(zone).collect::<Vec<_>>()}))
 }
 
 pub(super) async fn server_groups(_call: Call) -> Response {

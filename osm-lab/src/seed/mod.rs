@@ -9,7 +9,7 @@ use std::io;
 
 pub(crate) use base::base;
 pub(crate) use demo::demo;
-pub(crate) use small::small;
+pub(crate) use small::{detached_volume, small};
 
 use crate::api::Refusal;
 

@@ -29,3 +29,9 @@ pub(crate) fn small(lab: &Lab) -> io::Result<()> {
     };
     server(cloud, owner, &machine).map(drop)
 }
+
+/// A volume of the tenant of `src` that no server has.
+pub(crate) fn detached_volume(lab: &Lab, name: &str, mib: u64) -> io::Result<String> {
+    let (project, user) = tenant(lab.src());
+    volume(lab.src(), (&project, &user), &Data { name, mib, bootable: false })
+}
