@@ -142,6 +142,9 @@ pub(crate) struct Migrate {
     /// The workloads to move; none: all in workloads.yml.
     #[arg(value_name = "NAME")]
     pub(crate) names: Vec<String>,
+    /// Move the volumes of detached_volumes.yml instead; each NAME is a volume's.
+    #[arg(long)]
+    pub(crate) detached_volumes: bool,
     #[command(flatten)]
     pub(crate) data: DataDirectory,
     /// The cloud to move from.
@@ -174,6 +177,28 @@ pub(crate) struct Migrate {
     pub(crate) timeout: u64,
     #[command(flatten)]
     pub(crate) guest: Guest,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+/// What the source calls otherwise than the destination.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Places {
+    /// Volumes of this type become volumes of that type (empty: the destination's default); can be
+    /// given several times.
+    #[arg(long = "volume-type-map", value_name = "SRC=DST", value_parser = pair)]
+    pub(crate) volume_types: Vec<(String, String)>,
+    /// Servers and volumes of this availability zone go to that one (empty: the cloud chooses); can be
+    /// given several times.
+    #[arg(long = "zone-map", value_name = "SRC=DST", value_parser = pair)]
+    pub(crate) zones: Vec<(String, String)>,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((source, destination)) if !source.is_empty() => Ok((source.to_owned(), destination.to_owned())),
+        _ => Err("write SRC=DST, the name in the source and the name in the destination".to_owned()),
+    }
 }
 
 /// What the guests are run with in the destination.
@@ -193,6 +218,10 @@ pub(crate) struct Guest {
     /// Warn instead of failing when the destination does not take image metadata that nobody asked for.
     #[arg(long)]
     pub(crate) tolerate_image_metadata: bool,
+    /// Refuse workloads that the destination would give another flavor or image than they have now; the
+    /// differences are told either way.
+    #[arg(long)]
+    pub(crate) fail_on_drift: bool,
 }
 
 #[derive(Debug, Args)]

@@ -17,7 +17,7 @@ use stage::{Stage, lines, success, text};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// The demo tenant's one detached volume.
+/// The tenant's one detached volume.
 const NAME: &str = "archive";
 
 struct Archive {
@@ -28,7 +28,7 @@ struct Archive {
 
 impl Archive {
     fn open() -> Self {
-        let stage = Stage::demo();
+        let stage = Stage::small_with_detached(NAME);
         let id = stage.lab.src().volume_id(NAME).unwrap();
         stage.forget_requests();
         Self { stage, id }
@@ -175,7 +175,7 @@ async fn only_the_named_volumes_move() {
 async fn a_volume_that_a_server_has_by_now_is_refused() {
     let archive = Archive::open();
     let compute = archive.stage.session("src").await.compute().await.unwrap();
-    let server = archive.stage.lab.src().server_id("db").unwrap();
+    let server = archive.stage.lab.src().server_id("small").unwrap();
     compute.attach_volume(&server, &archive.id).await.unwrap();
     archive.storage("src").await.wait_volume(&archive.id, &["in-use"], LIMIT).await.unwrap();
     archive.stage.forget_requests();

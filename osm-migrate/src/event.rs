@@ -40,6 +40,27 @@ impl fmt::Display for Outcome {
     }
 }
 
+/// One property that is not the same on both sides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    /// What has the property: `flavor m1.small`, `image debian-12`, `volume db-boot`.
+    pub subject: String,
+    /// Its name: `vcpus`, `extra_specs.hw:cpu_policy`, `hw_machine_type`.
+    pub property: String,
+    /// What the source has; nothing when it has no such property.
+    pub source: Option<String>,
+    /// What the destination would give.
+    pub destination: Option<String>,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
+        let (source, destination) = (shown(&self.source), shown(&self.destination));
+        write!(f, "{}: {} is {source} here, {destination} there", self.subject, self.property)
+    }
+}
+
 /// One thing that happened. Serialises to an object whose `event` says which.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -72,6 +93,14 @@ pub enum Event {
         /// Why, when it failed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<String>,
+    },
+    /// The destination would give a workload something else than it has now.
+    Drift {
+        /// The workload's name.
+        workload: String,
+        /// What differs.
+        #[serde(flatten)]
+        difference: Difference,
     },
     /// Work on a workload begins.
     WorkloadStarted {

@@ -29,7 +29,7 @@ pub mod workload;
 pub use self::cancel::Cancel;
 pub use self::data_dir::DataDir;
 pub use self::error::{Context, Error, ErrorKind, Result};
-pub use self::event::{Event, EventSink, NullSink, Outcome};
+pub use self::event::{Difference, Event, EventSink, NullSink, Outcome};
 pub use self::export::export;
 pub use self::host::{ConversionHost, HostSpec};
 pub use self::import::import;

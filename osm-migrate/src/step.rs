@@ -34,6 +34,8 @@ pub enum Step {
     VerifyDisks,
     /// The destination volumes are attached to nothing.
     DetachDestination,
+    /// What the workload needs is still there, and there is still room for it.
+    Recheck,
     /// The ports of the destination server are there.
     CreatePorts,
     /// The destination server is there and ACTIVE.
@@ -48,7 +50,7 @@ pub enum Step {
 
 impl Step {
     /// All steps, in order.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Preflight,
         Self::Claim,
         Self::StopSource,
@@ -60,6 +62,7 @@ impl Step {
         Self::CopyDisks,
         Self::VerifyDisks,
         Self::DetachDestination,
+        Self::Recheck,
         Self::CreatePorts,
         Self::CreateServer,
         Self::FloatingIps,
@@ -81,6 +84,7 @@ impl Step {
             Self::CopyDisks => "copy_disks",
             Self::VerifyDisks => "verify_disks",
             Self::DetachDestination => "detach_destination",
+            Self::Recheck => "recheck",
             Self::CreatePorts => "create_ports",
             Self::CreateServer => "create_server",
             Self::FloatingIps => "floating_ips",

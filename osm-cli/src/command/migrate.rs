@@ -54,10 +54,17 @@ pub(super) async fn migrate(
             default_machine_type: arguments.guest.default_machine_type,
             machine_types: arguments.guest.machine_types,
             tolerate_image_metadata: arguments.guest.tolerate_image_metadata,
+            fail_on_drift: arguments.guest.fail_on_drift,
+            volume_types: arguments.places.volume_types.into_iter().collect(),
+            zones: arguments.places.zones.into_iter().collect(),
         },
         cancel,
     };
-    let summary = migration.run(&filter).await;
+    let summary = if arguments.detached_volumes {
+        migration.run_detached(&filter).await
+    } else {
+        migration.run(&filter).await
+    };
     interrupt.abort();
     Ok(summary?)
 }

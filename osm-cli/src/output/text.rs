@@ -110,6 +110,9 @@ impl EventSink for Narrator {
             Event::Exported { kind, name, outcome, .. } | Event::Imported { kind, name, outcome, .. } => {
                 self.resource(kind, name.as_deref(), *outcome);
             }
+            Event::Drift { workload, difference } => {
+                self.say(&format!("  {} {workload}: {difference}", self.paint("drift:", "33")));
+            }
             Event::WorkloadStarted { workload } => self.say(&self.paint(workload, "1")),
             Event::StepDone { workload, step, detail } => {
                 let detail = detail.as_ref().map(|detail| format!(" ({detail})")).unwrap_or_default();
@@ -179,6 +182,7 @@ fn step_done(step: Step) -> &'static str {
         Step::CopyDisks => "disks copied",
         Step::VerifyDisks => "disks verified",
         Step::DetachDestination => "destination volumes detached",
+        Step::Recheck => "everything it needs is still there",
         Step::CreatePorts => "ports created",
         Step::CreateServer => "server is ACTIVE",
         Step::FloatingIps => "floating IPs associated",

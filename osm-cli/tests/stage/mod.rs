@@ -41,6 +41,14 @@ impl Stage {
         Self::start(delay, |lab| lab.seed_small_tenant().unwrap())
     }
 
+    /// The smallest tenant and a volume that no server has.
+    pub(crate) fn small_with_detached(volume: &str) -> Self {
+        Self::start(QUICK, |lab| {
+            lab.seed_small_tenant().unwrap();
+            lab.seed_detached_volume(volume, 6).unwrap();
+        })
+    }
+
     /// Three servers of each kind.
     pub(crate) fn demo() -> Self {
         Self::start(QUICK, |lab| lab.seed_demo_tenant().unwrap())

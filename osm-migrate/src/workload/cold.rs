@@ -5,6 +5,7 @@ use osm_openstack::compute::Server;
 use super::copies::Copy;
 use super::disk::{Disk, check_set, disks};
 use super::job::{Done, Job};
+use super::preflight::{Preflight, check_quota};
 use super::server::Present;
 use super::side::HostDevice;
 use super::tag;
@@ -75,6 +76,7 @@ impl Job<'_> {
                 }
             }
         }
+        self.step(Step::Recheck, self.recheck()).await?;
         self.still_stopped(&point).await?;
         let networks = self.step(Step::CreatePorts, self.create_ports()).await?;
         let server =
@@ -121,7 +123,7 @@ impl Job<'_> {
         Ok(Done::silent(None))
     }
 
-    async fn attach_sources(&self, volumes: &[&str]) -> Result<Done<Vec<HostDevice>>> {
+    pub(super) async fn attach_sources(&self, volumes: &[&str]) -> Result<Done<Vec<HostDevice>>> {
         let mut devices = Vec::new();
         for volume in volumes {
             let device = self.src.attach_to_host(volume).await?;
@@ -131,7 +133,7 @@ impl Job<'_> {
         Ok(Done::new(devices, format!("{} volumes", volumes.len())))
     }
 
-    async fn create_copies<'c>(
+    pub(super) async fn create_copies<'c>(
         &self,
         disks: &[&Disk],
         readable: &[&str],
@@ -145,7 +147,7 @@ impl Job<'_> {
         Ok(Done::new(volumes, detail))
     }
 
-    async fn attach_copies(&self, volumes: &[String]) -> Result<Done<Vec<HostDevice>>> {
+    pub(super) async fn attach_copies(&self, volumes: &[String]) -> Result<Done<Vec<HostDevice>>> {
         let mut devices = Vec::new();
         for volume in volumes {
             let device = self.attach_copy(volume).await?;
@@ -155,9 +157,23 @@ impl Job<'_> {
         Ok(Done::new(devices, format!("{} volumes", volumes.len())))
     }
 
-    async fn let_go(&self) -> Result<Done<()>> {
+    pub(super) async fn let_go(&self) -> Result<Done<()>> {
         let count = self.detach_copies().await?;
         Ok(Done::new((), format!("{count} volumes")))
+    }
+
+    /// The clouds have lived on while the disks were copied: what preflight saw may be gone.
+    async fn recheck(&self) -> Result<Done<()>> {
+        let preflight = Preflight::new(self.src, self.dst, self.options()).await?;
+        let now = preflight.resolve(self.workload).await?;
+        if !now.leads_where(self.resolved) {
+            let message = "what the workload refers to was replaced in the destination while it was copied";
+            return Err(self.blocked(message, "run again"));
+        }
+        if let Some(demand) = preflight.demand(self.workload, &now).await? {
+            check_quota(self.src, self.dst, &[demand.of_destination()], 1).await?;
+        }
+        Ok(Done::silent(()))
     }
 
     /// A server that an earlier run asked for is only worth finishing while its disks are those of the

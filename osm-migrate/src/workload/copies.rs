@@ -7,6 +7,7 @@ use osm_openstack::block_storage::{CreateVolume, Volume};
 use super::disk::{Disk, Origin};
 use super::image_metadata;
 use super::job::Job;
+use super::place::Place;
 use super::preflight::image_properties;
 use super::side::{HostDevice, named};
 use super::tag;
@@ -106,8 +107,7 @@ impl Job<'_> {
             wish.cloned().flatten().or(given.cloned().flatten())
         };
         let name = pick(overrides.map(|wish| &wish.name), params.map(|given| &given.name));
-        let volume_type =
-            pick(overrides.map(|wish| &wish.volume_type), params.map(|given| &given.volume_type));
+        let place = Place::of(self.options(), overrides, params);
         let mut metadata = tag::of(self.id, Step::CreateVolumes);
         metadata.insert(tag::SOURCE_VOLUME.to_owned(), disk.key.clone());
         metadata.insert(tag::STATE.to_owned(), tag::SEEDING.to_owned());
@@ -119,11 +119,8 @@ impl Job<'_> {
                 overrides.map(|wish| &wish.description),
                 params.map(|given| &given.description),
             ),
-            volume_type: volume_type.filter(|name| self.resolved.has_volume_type(name)),
-            availability_zone: pick(
-                overrides.map(|wish| &wish.availability_zone),
-                params.map(|given| &given.availability_zone),
-            ),
+            volume_type: place.volume_type,
+            availability_zone: place.zone,
             metadata,
             ..CreateVolume::default()
         };

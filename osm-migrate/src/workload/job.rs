@@ -45,10 +45,10 @@ impl<'a> Job<'a> {
         clouds: &'a Clouds,
         workload: &'a Workload,
         resolved: &'a Resolved,
-        (id, name): (&'a str, &'a str),
+        (id, name, log): (&'a str, &'a str, &str),
         claim: Claim,
     ) -> Result<Self> {
-        let log = WorkloadLog::open(&migration.data_dir, name)?;
+        let log = WorkloadLog::open(&migration.data_dir, log)?;
         let (src, dst) = (&clouds.src, &clouds.dst);
         let (unknown_point, current) = (format!("{}-{}", tag::UNKNOWN, Uuid::new_v4()), AtomicU8::new(0));
         Ok(Self { migration, src, dst, workload, resolved, id, name, claim, unknown_point, log, current })

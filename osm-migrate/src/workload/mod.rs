@@ -12,6 +12,7 @@
 
 mod cold;
 mod copies;
+mod detached;
 mod disk;
 mod dress;
 mod floating_ip;
@@ -19,6 +20,7 @@ mod image_metadata;
 mod job;
 mod log;
 mod options;
+mod place;
 mod preflight;
 mod restore;
 mod run;

@@ -1,5 +1,6 @@
 //! How to migrate workloads.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How to migrate workloads; the defaults are what most want.
@@ -27,6 +28,31 @@ pub struct MigrationOptions {
     /// Warn instead of failing when the destination does not take image metadata that nobody asked
     /// for, that is only carried over from the source.
     pub tolerate_image_metadata: bool,
+    /// Refuse a workload that the destination would give something else than it has now: another size
+    /// of its flavor, other properties of its image.
+    pub fail_on_drift: bool,
+    /// The destination's volume type for one of the source, by name; empty: its default type.
+    pub volume_types: BTreeMap<String, String>,
+    /// The destination's availability zone for one of the source, of servers and volumes; empty: the
+    /// cloud chooses.
+    pub zones: BTreeMap<String, String>,
+}
+
+impl MigrationOptions {
+    /// What a volume type of the source is called in the destination; none: its default type.
+    pub fn volume_type(&self, source: &str) -> Option<String> {
+        mapped(&self.volume_types, source)
+    }
+
+    /// What an availability zone of the source is called in the destination; none: the cloud chooses.
+    pub fn zone(&self, source: &str) -> Option<String> {
+        mapped(&self.zones, source)
+    }
+}
+
+fn mapped(names: &BTreeMap<String, String>, source: &str) -> Option<String> {
+    let name = names.get(source).map_or(source, String::as_str);
+    (!name.is_empty()).then(|| name.to_owned())
 }
 
 impl Default for MigrationOptions {
@@ -41,6 +67,9 @@ impl Default for MigrationOptions {
             default_machine_type: None,
             machine_types: None,
             tolerate_image_metadata: false,
+            fail_on_drift: false,
+            volume_types: BTreeMap::new(),
+            zones: BTreeMap::new(),
         }
     }
 }

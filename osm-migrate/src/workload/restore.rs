@@ -151,7 +151,7 @@ impl Job<'_> {
         Ok(())
     }
 
-    async fn let_go_of_copies(&self) -> Result<()> {
+    pub(super) async fn let_go_of_copies(&self) -> Result<()> {
         if !self.dst.host_id.is_empty() {
             self.detach_copies().await?;
         }

@@ -1,5 +1,6 @@
 //! The whole run: which workloads, in what order, and what becomes of each.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use tokio::time::timeout;
 
 use super::WorkloadMigration;
 use super::job::{Clouds, Job};
-use super::preflight::{Preflight, Resolved, check_quota};
+use super::preflight::{Demand, Preflight, Resolved, check_quota};
 use super::restore::may_roll_back;
 use super::side::Side;
 use crate::StateStore;
@@ -58,7 +59,8 @@ impl WorkloadMigration {
             })
             .collect();
         let mut summary = Summary::default();
-        let clouds = self.open_clouds(&wanted).await?;
+        let copies = wanted.iter().any(|workload| workload.migration_params.data_copy);
+        let clouds = self.open_clouds(copies).await?;
         let plan = self.plan(&clouds, &wanted, &mut summary).await?;
         let mut moves = Vec::new();
         for planned in &plan {
@@ -75,13 +77,13 @@ impl WorkloadMigration {
         Ok(summary)
     }
 
-    async fn open_clouds(&self, wanted: &[&Workload]) -> Result<Clouds> {
+    pub(super) async fn open_clouds(&self, copies: bool) -> Result<Clouds> {
         let limit = self.options.timeout;
         let (mut src, mut dst) = tokio::try_join!(
             Side::open(&self.src, &self.src_host, limit),
             Side::open(&self.dst, &self.dst_host, limit),
         )?;
-        if wanted.iter().any(|workload| workload.migration_params.data_copy) {
+        if copies {
             tokio::try_join!(src.find_host(), dst.find_host())?;
             tokio::try_join!(self.src_host.prepare(), self.dst_host.prepare())?;
         }
@@ -97,6 +99,7 @@ impl WorkloadMigration {
     ) -> Result<Vec<Planned<'w>>> {
         let preflight = Preflight::new(&clouds.src, &clouds.dst, &self.options).await?;
         let mut plan: Vec<Planned<'w>> = Vec::new();
+        let mut demands = Vec::new();
         for &workload in wanted {
             let (Some(id), Some(name)) = (workload.info.id.as_deref(), workload.params.name.as_deref())
             else {
@@ -109,13 +112,15 @@ impl WorkloadMigration {
                 continue;
             }
             match self.preflight(&preflight, workload).await {
-                Ok(resolved) => plan.push(Planned { workload, id, name, resolved }),
+                Ok((resolved, demand)) => {
+                    demands.extend(demand);
+                    plan.push(Planned { workload, id, name, resolved });
+                }
                 Err(error) if error.kind() == ErrorKind::Auth => return Err(error),
                 Err(error) => self.fail(name, error, summary),
             }
         }
-        let pairs: Vec<_> = plan.iter().map(|planned| (planned.workload, &planned.resolved)).collect();
-        match check_quota(&clouds.src, &clouds.dst, &pairs, self.options.workloads).await {
+        match check_quota(&clouds.src, &clouds.dst, &demands, self.options.workloads).await {
             Ok(()) => Ok(plan),
             Err(error) if error.kind() == ErrorKind::Blocked => {
                 let message = error.to_string();
@@ -130,12 +135,46 @@ impl WorkloadMigration {
         }
     }
 
-    async fn preflight(&self, preflight: &Preflight<'_>, workload: &Workload) -> Result<Resolved> {
+    async fn preflight(
+        &self,
+        preflight: &Preflight<'_>,
+        workload: &Workload,
+    ) -> Result<(Resolved, Option<Demand>)> {
         if workload.migration_params.use_nbdkit_direct {
             return Err(Error::new(ErrorKind::Blocked, "use_nbdkit_direct is not supported")
                 .with_hint("set use_nbdkit_direct: false"));
         }
-        preflight.resolve(workload, self.events.as_ref()).await
+        let resolved = preflight.resolve(workload).await?;
+        let demand = preflight.demand(workload, &resolved).await?;
+        if demand.is_some() {
+            self.check_drift(preflight, workload, &resolved).await?;
+        }
+        Ok((resolved, demand))
+    }
+
+    /// Tells every difference; whether one is too many is the operator's choice.
+    async fn check_drift(
+        &self,
+        preflight: &Preflight<'_>,
+        workload: &Workload,
+        resolved: &Resolved,
+    ) -> Result<()> {
+        let name = workload.params.name.as_deref().unwrap_or_default();
+        let drift = preflight.drift(workload, resolved).await?;
+        for difference in &drift {
+            let (workload, difference) = (name.to_owned(), difference.clone());
+            self.events.emit(&Event::Drift { workload, difference });
+        }
+        if drift.is_empty() || !self.options.fail_on_drift {
+            return Ok(());
+        }
+        let told: Vec<String> = drift.iter().map(ToString::to_string).collect();
+        Err(Error::new(ErrorKind::Blocked, format!("the guest would not be the same: {}", told.join("; ")))
+            .with_operation("preflight")
+            .with_workload(name)
+            .with_hint(
+                "bring the flavor or the image in line, choose others in workloads.yml, or accept the drift",
+            ))
     }
 
     fn skip(&self, name: &str, why: &str, summary: &mut Summary) {
@@ -166,14 +205,8 @@ impl WorkloadMigration {
                 return Err(error);
             }
         };
-        let job = Job::new(self, clouds, workload, resolved, (id, name), claim.clone())?;
-        let (lost, beat) = heartbeat(Arc::clone(&self.state), claim.clone());
-        let result = tokio::select! {
-            result = Box::pin(job.migrate()) => result,
-            () = self.cancel.cancelled() => Err(Error::interrupted().with_workload(*name)),
-            () = lost.cancelled() => Err(lost_claim(name)),
-        };
-        let ended = match result {
+        let job = Job::new(self, clouds, workload, resolved, (id, name, name), claim.clone())?;
+        match self.attend(&job, job.migrate(), job.roll_back()).await {
             Ok((server, outcome)) => {
                 self.state.complete(&claim, JobStatus::Done, server.as_deref()).await?;
                 let workload = (*name).to_owned();
@@ -181,30 +214,51 @@ impl WorkloadMigration {
                 Ok(outcome)
             }
             Err(error) => {
-                let step = job.current();
-                if may_roll_back(&error) {
-                    let interrupted = error.kind() == ErrorKind::Interrupted;
-                    let limit = if interrupted { ROLL_BACK } else { self.options.timeout * 2 };
-                    tokio::select! {
-                        back = timeout(limit, Box::pin(job.roll_back())) => if back.is_err() {
-                            job.warn("putting things back took too long; run again to continue").await;
-                        },
-                        () = lost.cancelled() => {}
-                    }
-                }
-                job.emit(failure(name, step, &error)).await;
-                let detail = error.chain();
-                if let Err(error) = self.state.complete(&claim, JobStatus::Failed, Some(&detail)).await {
-                    tracing::warn!(%error, "the end of a job could not be recorded");
-                }
+                job.emit(failure(name, job.current(), &error)).await;
+                self.end_failed(&claim, &error).await;
                 Err(error)
             }
-        };
-        beat.abort();
-        ended
+        }
     }
 
-    async fn claim(&self, id: &str, name: &str) -> Result<Claim> {
+    /// Lets a job work until it is done, is interrupted or loses its claim; what failed is undone, as
+    /// long as the claim is its own.
+    pub(super) async fn attend<T>(
+        &self,
+        job: &Job<'_>,
+        work: impl Future<Output = Result<T>> + Send,
+        undo: impl Future<Output = ()> + Send,
+    ) -> Result<T> {
+        let (lost, beat) = heartbeat(Arc::clone(&self.state), job.claim.clone());
+        let result = tokio::select! {
+            result = Box::pin(work) => result,
+            () = self.cancel.cancelled() => Err(Error::interrupted().with_workload(job.name)),
+            () = lost.cancelled() => Err(lost_claim(job.name)),
+        };
+        if let Err(error) = &result
+            && may_roll_back(error)
+        {
+            let interrupted = error.kind() == ErrorKind::Interrupted;
+            let limit = if interrupted { ROLL_BACK } else { self.options.timeout * 2 };
+            tokio::select! {
+                back = timeout(limit, Box::pin(undo)) => if back.is_err() {
+                    job.warn("putting things back took too long; run again to continue").await;
+                },
+                () = lost.cancelled() => {}
+            }
+        }
+        beat.abort();
+        result
+    }
+
+    /// Records why a job failed.
+    pub(super) async fn end_failed(&self, claim: &Claim, error: &Error) {
+        if let Err(error) = self.state.complete(claim, JobStatus::Failed, Some(&error.chain())).await {
+            tracing::warn!(%error, "the end of a job could not be recorded");
+        }
+    }
+
+    pub(super) async fn claim(&self, id: &str, name: &str) -> Result<Claim> {
         self.state.put_job(&JobRecord::new(id, name)).await?;
         self.state.claim(id, &Owner::current()).await
     }

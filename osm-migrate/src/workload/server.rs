@@ -139,7 +139,7 @@ impl Job<'_> {
             metadata,
             user_data: params.user_data.clone(),
             config_drive: params.config_drive.as_deref().map(|text| text.eq_ignore_ascii_case("true")),
-            availability_zone: params.availability_zone.clone(),
+            availability_zone: params.availability_zone.as_deref().and_then(|zone| self.options().zone(zone)),
             description: params.description.clone(),
             tags: params.tags.clone(),
             disk_config: params.disk_config.clone(),

@@ -12,7 +12,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::compute::gone_is_fine;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::session::{Service, ServiceKind, Session};
 use crate::wait::{Observation, Poll, wait_for};
 
@@ -207,6 +207,33 @@ impl BlockStorage {
     /// The volume types this project may use.
     pub async fn volume_types(&self) -> Result<Vec<VolumeType>> {
         self.service.list("list volume types", "types", &[], "volume_types").await
+    }
+
+    /// The volume type of volumes that name none; none when the cloud has no such type, or keeps it
+    /// to itself.
+    pub async fn default_volume_type(&self) -> Result<Option<VolumeType>> {
+        let request = self.service.request("show default volume type", Method::GET, "types/default");
+        match request.optional("volume_type").await {
+            Err(error) if error.kind() == ErrorKind::Forbidden => Ok(None),
+            other => other,
+        }
+    }
+
+    /// What the project may use and uses, by Cinder's names: `volumes`, `gigabytes_ssd`; nothing
+    /// where the policy hides it.
+    pub async fn quota(&self) -> Result<BTreeMap<String, Quota>> {
+        let path = format!("os-quota-sets/{}", self.service.session().project_id());
+        let request = self.service.request("show quota", Method::GET, path).query("usage", "true");
+        let set: BTreeMap<String, serde_json::Value> = match request.keyed("quota_set").await {
+            Ok(set) => set,
+            Err(error) if matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::NotFound) => {
+                return Ok(BTreeMap::new());
+            }
+            Err(error) => return Err(error),
+        };
+        // Beside the quotas stands the id of the project, which is no quota.
+        let quota = |(name, value)| Some((name, serde_json::from_value(value).ok()?));
+        Ok(set.into_iter().filter_map(quota).collect())
     }
 
     /// What the project may use and uses.

@@ -162,6 +162,19 @@ pub struct Limits {
     pub total_snapshots_used: i64,
 }
 
+/// One quota of a project; -1 is "without limit".
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub struct Quota {
+    /// How much is allowed.
+    pub limit: i64,
+    /// How much is used.
+    #[serde(default)]
+    pub in_use: i64,
+    /// How much is promised to what is being made.
+    #[serde(default)]
+    pub reserved: i64,
+}
+
 /// Which volumes or snapshots to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {

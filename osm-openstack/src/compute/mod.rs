@@ -13,6 +13,7 @@ use reqwest::Method;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::discovery::Microversion;
 use crate::error::{Error, ErrorKind, Result};
 use crate::session::{Service, ServiceKind, Session};
 use crate::wait::{Observation, Poll, wait_for};
@@ -44,6 +45,33 @@ impl Compute {
     /// A server; none when there is no such id.
     pub async fn server(&self, id: &str) -> Result<Option<Server>> {
         self.service.request("show server", Method::GET, format!("servers/{id}")).optional("server").await
+    }
+
+    /// The properties of its image that a server was started with, which the image itself may have lost
+    /// since; none before microversion 2.98, and for servers that boot from a volume.
+    pub async fn server_image_properties(&self, id: &str) -> Result<Option<BTreeMap<String, String>>> {
+        #[derive(serde::Deserialize)]
+        struct Shown {
+            #[serde(default, deserialize_with = "crate::lenient::object_or_text")]
+            image: Option<Image>,
+        }
+        #[derive(serde::Deserialize)]
+        struct Image {
+            properties: Option<BTreeMap<String, serde_json::Value>>,
+        }
+        let shows = Microversion::new(2, 98);
+        if !self.service.microversions().is_some_and(|range| range.contains(shows)) {
+            return Ok(None);
+        }
+        let service = self.service.with_microversion(shows);
+        let request = service.request("show server image", Method::GET, format!("servers/{id}"));
+        let shown: Option<Shown> = request.optional("server").await?;
+        let properties = shown.and_then(|shown| shown.image).and_then(|image| image.properties);
+        let text = |value: serde_json::Value| match value {
+            serde_json::Value::String(text) => text,
+            other => other.to_string(),
+        };
+        Ok(properties.map(|all| all.into_iter().map(|(key, value)| (key, text(value))).collect()))
     }
 
     /// The project's servers that match.

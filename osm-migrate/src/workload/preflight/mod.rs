@@ -1,7 +1,11 @@
 //! Before anything is touched: everything a workload refers to is there, and there is room.
 
+mod detached;
+mod drift;
 mod guest;
+mod needs;
 mod quota;
+mod volume;
 mod zone;
 
 use std::collections::BTreeSet;
@@ -14,11 +18,12 @@ use osm_openstack::reference::{Place, Resolver, Target};
 use super::MigrationOptions;
 use super::server::fixed_ip;
 use super::side::Side;
-use crate::{Error, ErrorKind, Event, EventSink, Result};
+use crate::{Error, ErrorKind, Result};
 
 pub(super) use self::guest::image_properties;
+pub(super) use self::needs::Demand;
 pub(super) use self::quota::check as check_quota;
-pub(super) use self::zone::Zones;
+pub(super) use self::volume::{VolumePlaces, new_volumes};
 
 /// What a workload refers to, as it is called in the destination.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,7 +33,6 @@ pub(super) struct Resolved {
     pub(super) security_groups: Vec<String>,
     pub(super) ports: Vec<ResolvedPort>,
     pub(super) floating_ips: Vec<ResolvedFloatingIp>,
-    volume_types: BTreeSet<String>,
 }
 
 /// A port.
@@ -48,8 +52,21 @@ pub(super) struct ResolvedFloatingIp {
 }
 
 impl Resolved {
-    pub(super) fn has_volume_type(&self, name: &str) -> bool {
-        self.volume_types.contains(name)
+    /// What has a volume but no server refers to: nothing.
+    pub(super) fn nothing() -> Self {
+        Self {
+            flavor: Flavor::default(),
+            image: None,
+            security_groups: Vec::new(),
+            ports: Vec::new(),
+            floating_ips: Vec::new(),
+        }
+    }
+
+    /// Whether both lead to the same things of the destination.
+    pub(super) fn leads_where(&self, other: &Self) -> bool {
+        let flavor = Flavor { id: self.flavor.id.clone(), ..other.flavor.clone() };
+        Self { flavor, ..self.clone() } == *other
     }
 }
 
@@ -59,35 +76,32 @@ pub(super) struct Preflight<'a> {
     dst: &'a Side,
     options: &'a MigrationOptions,
     resolver: Resolver,
-    volume_types: BTreeSet<String>,
+    volumes: VolumePlaces,
     keypairs: BTreeSet<String>,
-    zones: Zones,
 }
 
 impl<'a> Preflight<'a> {
     pub(super) async fn new(src: &'a Side, dst: &'a Side, options: &'a MigrationOptions) -> Result<Self> {
-        let types = dst.storage.volume_types().await?;
         let keypairs = dst.compute.keypairs(None).await?;
         Ok(Self {
             src,
             dst,
             options,
             resolver: Resolver::new(&dst.session),
-            volume_types: types.into_iter().map(|known| known.name).collect(),
+            volumes: VolumePlaces::of(dst).await?,
             keypairs: keypairs.into_iter().map(|known| known.name).collect(),
-            zones: Zones::of(dst).await?,
         })
     }
 
     /// Resolves what a workload refers to. All that is missing is told at once.
-    pub(super) async fn resolve(&self, workload: &Workload, events: &dyn EventSink) -> Result<Resolved> {
+    pub(super) async fn resolve(&self, workload: &Workload) -> Result<Resolved> {
         let name = workload.params.name.as_deref().unwrap_or_default();
         let mut missing = Missing { resource: format!("workload `{name}`"), errors: Vec::new() };
         let resolved = self.collect(workload, &mut missing).await?;
         if let Some(resolved) = &resolved {
             self.check_guest(workload, resolved.image.as_deref(), &mut missing).await?;
         }
-        self.check_names(workload, &mut missing, events);
+        self.check_names(workload, &mut missing);
         match (resolved, missing.errors.is_empty()) {
             (Some(resolved), true) => Ok(resolved),
             _ => Err(Error::new(ErrorKind::Blocked, missing.errors.join("; "))
@@ -134,8 +148,7 @@ impl<'a> Preflight<'a> {
             missing.errors.push(format!("flavor {flavor_id} is gone"));
             return Ok(None);
         };
-        let volume_types = self.volume_types.clone();
-        Ok(Some(Resolved { flavor, image, security_groups, ports, floating_ips, volume_types }))
+        Ok(Some(Resolved { flavor, image, security_groups, ports, floating_ips }))
     }
 
     /// The volumes that take the place of copies when nothing is copied. Whether they are free is
@@ -189,35 +202,21 @@ impl<'a> Preflight<'a> {
         Ok(ports)
     }
 
-    fn check_names(&self, workload: &Workload, missing: &mut Missing, events: &dyn EventSink) {
+    fn check_names(&self, workload: &Workload, missing: &mut Missing) {
         let params = &workload.params;
         if let Some(key) = params.key_name.as_deref().filter(|key| !key.is_empty())
             && !self.keypairs.contains(key)
         {
             missing.errors.push(format!("there is no keypair `{key}` of this user"));
         }
-        if let Some(zone) = &params.availability_zone
-            && !self.zones.has_compute(zone)
-        {
-            missing.errors.push(format!("there is no availability zone `{zone}` for servers"));
+        if let Some(zone) = params.availability_zone.as_deref().and_then(|zone| self.options.zone(zone)) {
+            missing.errors.extend(self.volumes.zones.lacks_compute(&zone));
         }
-        if !workload.migration_params.data_copy {
-            return;
+        let mut lacks: BTreeSet<String> = BTreeSet::new();
+        for volume in new_volumes(workload, self.options, 0) {
+            lacks.extend(self.volumes.lacks(&volume.place));
         }
-        let boot = &workload.migration_params.boot_volume_params;
-        let volumes = params.volumes.iter().map(|volume| &volume.params);
-        let zones = volumes.clone().map(|volume| &volume.availability_zone).chain([&boot.availability_zone]);
-        let zones: BTreeSet<_> = zones.flatten().filter(|zone| !self.zones.has_storage(zone)).collect();
-        for zone in zones {
-            missing.errors.push(format!("there is no availability zone `{zone}` for volumes"));
-        }
-        let types = volumes.map(|volume| &volume.volume_type).chain([&boot.volume_type]);
-        let types: BTreeSet<_> = types.flatten().filter(|name| !self.volume_types.contains(*name)).collect();
-        for name in types {
-            let message =
-                format!("the destination has no volume type `{name}`; its default type is used instead");
-            events.emit(&Event::Warning { workload: params.name.clone(), message });
-        }
+        missing.errors.extend(lacks);
     }
 
     /// The id of a thing; one that is missing is noted, any other failure ends the preflight.

@@ -22,13 +22,26 @@ impl Zones {
         Ok(Self { compute, storage })
     }
 
-    pub(super) fn has_compute(&self, zone: &str) -> bool {
-        self.compute.as_ref().is_none_or(|zones| zones.contains(zone))
+    /// What to say of a zone for servers that is not there.
+    pub(super) fn lacks_compute(&self, zone: &str) -> Option<String> {
+        // A zone may be named with a host in it: `nova:node-1`.
+        lacking(self.compute.as_ref(), zone.split(':').next().unwrap_or(zone), "servers")
     }
 
-    pub(super) fn has_storage(&self, zone: &str) -> bool {
-        self.storage.as_ref().is_none_or(|zones| zones.contains(zone))
+    /// What to say of a zone for volumes that is not there.
+    pub(super) fn lacks_storage(&self, zone: &str) -> Option<String> {
+        lacking(self.storage.as_ref(), zone, "volumes")
     }
+}
+
+fn lacking(known: Option<&BTreeSet<String>>, zone: &str, of: &str) -> Option<String> {
+    let known = known.filter(|known| !known.contains(zone))?;
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    Some(format!(
+        "the destination has no availability zone `{zone}` for {of}; it has {}: edit availability_zone, or map it \
+         with --zone-map {zone}=NAME",
+        known.join(", ")
+    ))
 }
 
 async fn zones(service: &Service) -> Result<Option<BTreeSet<String>>> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::flavor::Swap;
 use crate::lenient;
 
 /// A server, as far as its answer tells: what a microversion or a policy leaves out is empty.
@@ -121,6 +122,12 @@ pub struct ServerFlavor {
     pub ram: Option<u64>,
     /// Root disk in GiB.
     pub disk: Option<u64>,
+    /// Ephemeral disk in GiB.
+    pub ephemeral: Option<u64>,
+    /// Swap in MiB.
+    pub swap: Option<Swap>,
+    /// Its extra specs at the time the server was made, if the policy allows.
+    pub extra_specs: Option<BTreeMap<String, String>>,
 }
 
 /// An address of a server.
