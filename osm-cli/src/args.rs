@@ -142,6 +142,9 @@ pub(crate) struct Migrate {
     /// The workloads to move; none: all in workloads.yml.
     #[arg(value_name = "NAME")]
     pub(crate) names: Vec<String>,
+    /// Those whose name this regular expression finds as well; can be given several times.
+    #[arg(long = "regex", value_name = "REGEX")]
+    pub(crate) regexes: Vec<String>,
     /// Move the volumes of detached_volumes.yml instead; each NAME is a volume's.
     #[arg(long)]
     pub(crate) detached_volumes: bool,

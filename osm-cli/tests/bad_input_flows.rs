@@ -78,12 +78,23 @@ fn a_full_quota_is_told_and_the_rest_is_imported_later() {
     let bench = Bench::with_files();
     bench.lab.dst().set_quotas(|quotas| quotas.networks = 1);
     let said = bench.import(&[]).code(1);
+    said.one_line(&["2 networks wanted, 1 available (0 of 1 in use)"]);
     said.one_line(&["networks front: created"]);
     said.one_line(&["! networks back: ", "uota exceeded", "create network", "request id req-"]);
     said.one_line(&["! subnets back-subnet: ", "it needs `back` of networks"]);
     said.one_line(&["3 created, 2 failed"]);
     bench.lab.dst().set_quotas(|quotas| quotas.networks = 2);
     bench.import(&[]).code(0).one_line(&["2 created, 3 unchanged"]);
+}
+
+#[test]
+fn a_quota_of_zero_is_told_kind_by_kind_before_anything_is_made() {
+    let bench = Bench::with_files();
+    bench.lab.dst().set_quotas(|quotas| (quotas.networks, quotas.subnets) = (0, 1));
+    let said = bench.import(&[]).code(1);
+    said.one_line(&["2 networks wanted, 0 available (0 of 0 in use)"]);
+    said.one_line(&["2 subnets wanted, 1 available (0 of 1 in use)"]);
+    said.one_line(&["! networks back: ", "uota exceeded"]);
 }
 
 #[test]

@@ -157,7 +157,7 @@ fn at_each<P: Copy + Debug + Sync>(
 fn killed_where_a_step_begins_or_ends_it_continues() {
     let lines: Vec<Line> =
         Step::ALL.into_iter().flat_map(|step| [Line::Started(step), Line::Done(step)]).collect();
-    assert_eq!(lines.len(), 32);
+    assert_eq!(lines.len(), 34);
     at_each(2, &lines, Stage::small, kill_at_line);
 }
 

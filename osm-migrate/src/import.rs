@@ -1,6 +1,7 @@
 //! Import: from resource files to a cloud. Workloads are not imported but migrated.
 
 mod finish;
+mod room;
 
 use std::collections::HashSet;
 
@@ -30,6 +31,7 @@ pub async fn import(
     let options =
         ImportOptions { image_blobs: data_dir.image_blobs(), supplement: data_dir.read_supplement()? };
     let importer = Importer::new(session, &options);
+    room::check(session, &importer, kinds, filters, data_dir, events).await?;
     for &kind in Kind::IN_ORDER.iter().filter(|kind| kinds.contains(kind)) {
         let Some(file) = data_dir.read(kind)? else { continue };
         let filter = filters.get(kind);

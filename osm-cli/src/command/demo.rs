@@ -69,6 +69,7 @@ fn workloads(lab: &Lab, data_dir: &Path) -> args::Migrate {
     let host = |server: &str, devices: PathBuf| format!("local:{server},devices={}", devices.display());
     args::Migrate {
         names: Vec::new(),
+        regexes: Vec::new(),
         detached_volumes: false,
         data: args::DataDirectory { data_dir: data_dir.to_path_buf() },
         src: "src".into(),

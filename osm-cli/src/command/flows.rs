@@ -26,7 +26,7 @@ pub(crate) async fn import(globals: &Globals<'_>, arguments: args::Import) -> Re
     if let Some(kind) = kinds.iter().find(|kind| has_disks(**kind)) {
         let instead = match kind {
             Kind::Workload => "use `osm-cli migrate`",
-            _ => "use `osm-cli migrate --detached-volumes`",
+            _ => "use `osm-cli migrate` with --detached-volumes",
         };
         return Err(exit::usage(format!("{kind} have disks and are not imported: {instead}")));
     }

@@ -29,10 +29,7 @@ pub(super) async fn migrate(
 ) -> Result<Summary> {
     let src_host: HostSpec = arguments.src_host.parse().context("--src-host")?;
     let dst_host: HostSpec = arguments.dst_host.parse().context("--dst-host")?;
-    let filter = match arguments.names.as_slice() {
-        [] => NameFilter::all(),
-        names => NameFilter::exact(names),
-    };
+    let filter = filter(&arguments.names, &arguments.regexes)?;
     let (src, dst) = tokio::try_join!(globals.connect(&arguments.src), globals.connect(&arguments.dst))?;
     let cancel = Cancel::default();
     let interrupt = tokio::spawn(cancel_on_interrupt(cancel.clone()));
@@ -67,6 +64,18 @@ pub(super) async fn migrate(
     };
     interrupt.abort();
     Ok(summary?)
+}
+
+/// Which workloads or volumes to move; all when none is named.
+fn filter(names: &[String], regexes: &[String]) -> Result<NameFilter> {
+    if names.is_empty() && regexes.is_empty() {
+        return Ok(NameFilter::all());
+    }
+    let mut filter = NameFilter::exact(names);
+    for pattern in regexes {
+        filter = filter.or(NameFilter::regex(pattern)?);
+    }
+    Ok(filter)
 }
 
 /// The first Ctrl-C puts the sources back and ends; the second ends at once.

@@ -149,7 +149,7 @@ pub(crate) fn make(
         })?;
         volume.kind = found.name.clone();
     }
-    if let Some(zone) = spec.availability_zone.as_ref().filter(|zone| !world.zones.contains(*zone)) {
+    if let Some(zone) = spec.availability_zone.as_ref().filter(|zone| !world.zones.contains(zone)) {
         return Err(invalid(format!("Invalid input received: Availability zone '{zone}' is invalid.")));
     }
     if let Some(zone) = spec.availability_zone.as_ref().or(world.zones.0.first()) {

@@ -153,7 +153,7 @@ impl WorkloadMigration {
         let resolved = Resolved::nothing();
         let log = format!("volume-{id}");
         let job = Job::new(self, clouds, &alone, &resolved, (id, name, &log), claim.clone())?;
-        let ended = self.attend(&job, job.migrate_volume(volume), job.give_up_volume()).await;
+        let ended = Box::pin(self.attend(&job, job.migrate_volume(volume), job.give_up_volume())).await;
         match &ended {
             Ok((copy, _)) => self.state.complete(&claim, JobStatus::Done, Some(copy)).await?,
             Err(error) => self.end_failed(&claim, error).await,

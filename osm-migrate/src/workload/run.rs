@@ -206,7 +206,7 @@ impl WorkloadMigration {
             }
         };
         let job = Job::new(self, clouds, workload, resolved, (id, name, name), claim.clone())?;
-        match self.attend(&job, job.migrate(), job.roll_back()).await {
+        match Box::pin(self.attend(&job, job.migrate(), job.roll_back())).await {
             Ok((server, outcome)) => {
                 self.state.complete(&claim, JobStatus::Done, server.as_deref()).await?;
                 let workload = (*name).to_owned();

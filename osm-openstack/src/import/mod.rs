@@ -13,6 +13,7 @@ mod image;
 mod interface;
 mod inventory;
 mod nova;
+mod room;
 mod route;
 mod rule;
 mod topology;
