@@ -64,7 +64,7 @@ pub(crate) enum Command {
     /// Create what the resource files describe; what is there already is left alone or updated.
     Import(Import),
     /// Move workloads: stop, copy and verify the disks, create the server, put the source back.
-    Migrate(Migrate),
+    Migrate(Box<Migrate>),
     /// Tell where each workload of a data directory stands.
     Status(Status),
     /// Copy a disk.

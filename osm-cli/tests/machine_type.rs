@@ -8,9 +8,11 @@ mod stage;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::time::Duration;
 
 use osm_lab::{Fault, FaultKind, RecordedRequest, Service};
 use osm_model::{OS_MIGRATE_VERSION, Resource, ResourceFile, Server};
+use osm_openstack::block_storage::CreateVolume;
 use stage::{Stage, lines, success, text};
 
 const LEGACY: &str = "pc-i440fx-rhel7.6.0";
@@ -284,4 +286,51 @@ async fn machine_type_that_cannot_be_set_fails_the_workload_unless_nobody_asked_
     let output =
         stage.migrate().args(["--tolerate-image-metadata", "--machine-type", "q35"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn machine_type_asked_for_is_set_on_a_named_volume_and_nothing_else_of_it_changes() {
+    let stage = stage_with(&[("hw_machine_type", LEGACY)], &[]).await;
+    let storage = stage.session("dst").await.block_storage().await.unwrap();
+    let wish = CreateVolume { name: Some("boot".into()), size: 1, ..CreateVolume::default() };
+    let id = storage.create_volume(&wish).await.unwrap().id;
+    storage.wait_volume(&id, &["available"], Duration::from_secs(20)).await.unwrap();
+    storage.set_bootable(&id, true).await.unwrap();
+    let theirs = [("hw_disk_bus".to_owned(), "scsi".to_owned())].into();
+    storage.set_image_metadata(&id, &theirs).await.unwrap();
+    stage.edit("small", "data_copy: true", "data_copy: false");
+    stage.edit("small", "boot_volume:\n      uuid: null", &format!("boot_volume:\n      uuid: {id}"));
+    stage.edit(
+        "small",
+        "    floating_ip_mode: auto\n",
+        "    floating_ip_mode: auto\n    hw_machine_type: q35\n",
+    );
+    success(&stage.migrate().output().unwrap());
+    let expected = [("hw_disk_bus", "scsi"), ("hw_machine_type", "q35")];
+    let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    assert_eq!(copies(&stage).await, [BTreeMap::from(expected)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn machine_type_cannot_be_asked_for_where_the_destinations_image_decides() {
+    let stage = Stage::demo();
+    stage.edit(
+        "web",
+        "    floating_ip_mode: auto\n",
+        "    floating_ip_mode: auto\n    hw_machine_type: pc\n",
+    );
+    stage.forget_requests();
+    let output = stage.migrate().arg("web").output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    let failed = lines(&output).into_iter().find(|it| it["event"] == "workload_failed").unwrap();
+    let error = failed["error"].as_str().unwrap();
+    assert!(error.contains("`pc` is asked for") && error.contains("which says `q35`"), "{error}");
+    assert!(error.contains("boot_disk_copy: true"), "{error}");
+    assert_eq!(stage.changes(), 0);
+    stage.edit("web", "boot_disk_copy: false", "boot_disk_copy: true");
+    success(&stage.migrate().arg("web").output().unwrap());
+    let boot = &stage.volumes("dst", "web").await[0];
+    let storage = stage.session("dst").await.block_storage().await.unwrap();
+    let metadata = storage.volume(boot).await.unwrap().unwrap().volume_image_metadata;
+    assert_eq!(machine_type(&metadata), Some("pc"));
 }

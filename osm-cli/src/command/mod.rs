@@ -54,7 +54,7 @@ async fn dispatch(globals: &Globals<'_>, command: Command) -> Result<ExitCode> {
         Command::Export(export) => flows::export(globals, export).await,
         Command::Validate(validate) => flows::validate(globals, &validate),
         Command::Import(import) => flows::import(globals, import).await,
-        Command::Migrate(migrate) => migrate::run(globals, migrate).await,
+        Command::Migrate(migrate) => migrate::run(globals, *migrate).await,
         Command::Status(status) => status::run(globals, status).await,
         Command::Copy(copy) => copy::run(globals, copy).await,
         Command::Verify(verify) => verify::run(globals, verify).await,

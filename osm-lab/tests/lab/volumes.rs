@@ -158,3 +158,32 @@ async fn versions_are_negotiated() {
     assert_eq!(response.headers()["openstack-api-version"], "volume 3.0");
     assert!(response.headers().contains_key("x-compute-request-id"));
 }
+
+#[tokio::test]
+async fn types_have_quotas_of_their_own_and_zones_are_those_given() {
+    let stage = stage();
+    let user = User::tenant(stage.lab.dst()).await;
+    user.cloud.set_volume_types(&["ceph", "tape"]);
+    user.cloud.set_zones(&["az1", "az2"]);
+    user.cloud.set_quotas(|quotas| quotas.by_volume_type.extend([("gigabytes_tape".to_owned(), 3)]));
+    let id = user.volume(json!({"size": 2, "volume_type": "tape", "availability_zone": "az2"})).await;
+    let made = user.get(Cinder, &format!("volumes/{id}")).await;
+    assert_eq!(
+        (&made["volume"]["volume_type"], &made["volume"]["availability_zone"]),
+        (&json!("tape"), &json!("az2"))
+    );
+    let more = json!({"volume": {"size": 2, "volume_type": "tape"}});
+    assert_eq!(user.ask(Cinder, Method::POST, "volumes", more).await.0, 413);
+    let other = user.volume(json!({"size": 2})).await;
+    let other = user.get(Cinder, &format!("volumes/{other}")).await;
+    assert_eq!(
+        (&other["volume"]["volume_type"], &other["volume"]["availability_zone"]),
+        (&json!("ceph"), &json!("az1"))
+    );
+    let elsewhere = json!({"volume": {"size": 1, "availability_zone": "nova"}});
+    assert_eq!(user.ask(Cinder, Method::POST, "volumes", elsewhere).await.0, 400);
+    let quota = user.get(Cinder, &format!("os-quota-sets/{}?usage=true", user.project)).await;
+    let set = &quota["quota_set"];
+    assert_eq!(set["gigabytes_tape"], json!({"limit": 3, "in_use": 2, "reserved": 0}));
+    assert_eq!(set["volumes_ceph"], json!({"limit": -1, "in_use": 1, "reserved": 0}));
+}

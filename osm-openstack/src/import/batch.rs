@@ -136,7 +136,7 @@ impl Importer {
 
     /// Those whose name is neither there nor twice in the file. What is there can then be referred to
     /// without being listed again.
-    async fn absent<'a, T: Object + Clone>(
+    pub(super) async fn absent<'a, T: Object + Clone>(
         &self,
         inventory: &Inventory<T>,
         target: Target,

@@ -5,7 +5,10 @@ use std::collections::HashSet;
 use osm_model::{Kind, Resource};
 
 use super::Importer;
+use super::inventory::Inventory;
 use crate::error::{ErrorKind, Result};
+use crate::network::Object;
+use crate::reference::Target;
 
 impl Importer {
     /// How many of these resources of one kind are not there yet. A resource that cannot be told, for
@@ -14,26 +17,29 @@ impl Importer {
     /// # Errors
     /// The credentials are refused, or what is there cannot be listed.
     pub async fn count_absent(&self, kind: Kind, resources: &[&Resource]) -> Result<usize> {
-        let session = &self.session;
-        let there = match kind {
-            Kind::Network => self.networks.names(session).await?,
-            Kind::Subnet => self.subnets.names(session).await?,
-            Kind::Router | Kind::RouterInterface => self.routers.names(session).await?,
-            Kind::SecurityGroup => self.groups.names(session).await?,
-            Kind::SecurityGroupRule => return self.count_absent_rules(resources).await,
-            _ => return Ok(0),
-        };
-        let absent = |name: Option<&str>| name.is_some_and(|name| !there.contains(name));
-        if kind == Kind::RouterInterface {
-            // Each is a port; those of a router that is there are taken to be there as well.
-            return Ok(resources.iter().filter(|resource| absent(resource.filter_name())).count());
-        }
-        let names: HashSet<Option<&str>> = resources.iter().map(|resource| resource.name()).collect();
-        Ok(names.into_iter().filter(|name| absent(*name)).count())
+        Ok(match kind {
+            Kind::Network => self.absent(&self.networks, Target::Network, resources).await?.len(),
+            Kind::Subnet => self.absent(&self.subnets, Target::Subnet, resources).await?.len(),
+            Kind::Router => self.absent(&self.routers, Target::Router, resources).await?.len(),
+            Kind::SecurityGroup => self.absent(&self.groups, Target::SecurityGroup, resources).await?.len(),
+            Kind::SecurityGroupRule => self.count_absent_rules(resources).await?,
+            Kind::RouterInterface => {
+                // Each is a port; those of a router that is there are taken to be there as well.
+                let routers = self.names(&self.routers).await?;
+                let absent = |name: Option<&str>| name.is_some_and(|name| !routers.contains(name));
+                resources.iter().filter(|resource| absent(resource.filter_name())).count()
+            }
+            _ => 0,
+        })
+    }
+
+    async fn names<T: Object + Clone>(&self, inventory: &Inventory<T>) -> Result<HashSet<String>> {
+        let there = inventory.referents(&self.session).await?;
+        Ok(there.into_iter().map(|referent| referent.name).collect())
     }
 
     async fn count_absent_rules(&self, resources: &[&Resource]) -> Result<usize> {
-        let groups = self.groups.names(&self.session).await?;
+        let groups = self.names(&self.groups).await?;
         let is_there = |name: Option<&str>| name.is_some_and(|name| groups.contains(name));
         let mut absent = 0;
         for resource in resources {

@@ -96,3 +96,25 @@ async fn waiting_ends_with_a_wanted_status_or_an_error_status() {
     let cloud = Cloud::answering(Script::new([in_status("deleting"), gone])).await;
     cloud.session.block_storage().await.unwrap().wait_volume_gone("v", LIMIT).await.unwrap();
 }
+
+#[tokio::test]
+async fn quotas_are_read_by_type_and_a_policy_may_hide_them() {
+    let set = json!({"quota_set": {
+        "id": "27d981bfd3244e928e255311efd7fb87",
+        "volumes": {"limit": 10, "in_use": 2, "reserved": 1},
+        "gigabytes_ssd": {"limit": -1, "in_use": 7, "reserved": 0},
+    }});
+    let cloud = Cloud::answering(Script::new([(200, set)])).await;
+    let quota = cloud.session.block_storage().await.unwrap().quota().await.unwrap();
+    assert_eq!(quota.keys().collect::<Vec<_>>(), ["gigabytes_ssd", "volumes"]);
+    let volumes = quota["volumes"];
+    assert_eq!((volumes.limit, volumes.in_use, volumes.reserved), (10, 2, 1));
+    let requests = cloud.server.received_requests().await.unwrap();
+    assert_eq!(requests.last().unwrap().url.query(), Some("usage=true"));
+
+    let hidden = json!({"forbidden": {"code": 403, "message": "Policy doesn't allow it."}});
+    let cloud = Cloud::answering(Script::new([(403, hidden)])).await;
+    let cinder = cloud.session.block_storage().await.unwrap();
+    assert!(cinder.quota().await.unwrap().is_empty());
+    assert_eq!(cinder.default_volume_type().await.unwrap(), None);
+}

@@ -204,3 +204,40 @@ async fn limits_and_names_with_odd_characters() {
     let requests = cloud.server.received_requests().await.unwrap();
     assert!(requests.iter().any(|request| request.url.path() == "/compute/v2.1/os-keypairs/a%20b%2Fc%3F"));
 }
+
+#[tokio::test]
+async fn a_servers_own_image_properties_are_asked_for_where_nova_shows_them() {
+    // Nova 2.93 does not, and is not asked.
+    let cloud = Cloud::answering(Script::new([(200, json!({"server": {"id": "s"}}))])).await;
+    let nova = cloud.session.compute().await.unwrap();
+    let before = cloud.reads().await;
+    assert_eq!(nova.server_image_properties("s").await.unwrap(), None);
+    assert_eq!(cloud.reads().await, before);
+
+    let newer = |request: &wiremock::Request| {
+        let base = format!("http://{}", request.headers["host"].to_str().unwrap());
+        if request.url.path().trim_matches('/') == "compute/v2.1" {
+            let links = json!([{"rel": "self", "href": format!("{base}/compute/v2.1/")}]);
+            let version = json!({"id": "v2.1", "status": "CURRENT", "version": "2.100", "min_version": "2.1", "links": links});
+            return ResponseTemplate::new(200).set_body_json(json!({"version": version}));
+        }
+        if let Some(versions) = crate::support::versions(request.url.path(), &base) {
+            return versions;
+        }
+        let properties = json!({"hw_machine_type": "pc", "hw_cpu_cores": 2});
+        let image = match request.url.path().ends_with("/volume-booted") {
+            true => json!(""),
+            false => json!({"id": "i", "properties": properties}),
+        };
+        let shown =
+            request.headers.get("openstack-api-version").is_some_and(|version| version == "compute 2.98");
+        let image = if shown { image } else { json!({"id": "i"}) };
+        ResponseTemplate::new(200).set_body_json(json!({"server": {"id": "s", "image": image}}))
+    };
+    let cloud = Cloud::answering(newer).await;
+    let nova = cloud.session.compute().await.unwrap();
+    let pairs = [("hw_cpu_cores", "2"), ("hw_machine_type", "pc")];
+    let expected = BTreeMap::from(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    assert_eq!(nova.server_image_properties("s").await.unwrap(), Some(expected));
+    assert_eq!(nova.server_image_properties("volume-booted").await.unwrap(), None);
+}
