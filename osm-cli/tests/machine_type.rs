@@ -118,7 +118,9 @@ async fn machine_type_is_set_on_the_copy_of_the_boot_volume_and_the_server_start
 #[tokio::test(flavor = "multi_thread")]
 async fn machine_type_is_set_after_the_bootable_flag_and_before_the_server_is_created() {
     let stage = stage_with(&[("hw_machine_type", LEGACY)], &[]).await;
-    success(&stage.migrate().output().unwrap());
+    let events = success(&stage.migrate().output().unwrap());
+    let noted = |it: &serde_json::Value| it["event"] == "warning" && it.to_string().contains(LEGACY);
+    assert!(events.iter().any(noted), "whether the destination has this version is not known");
     let boot = &stage.volumes("dst", "small").await[0];
     let requests = stage.lab.dst().requests();
     let action = |it: &RecordedRequest, name: &str| {

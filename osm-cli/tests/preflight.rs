@@ -11,6 +11,7 @@ use std::process::{Output, Stdio};
 
 use osm_lab::{Cloud, Quotas};
 use osm_openstack::Method;
+use osm_openstack::network::{CreatePort, FixedIp, NetworkObject, Port, PortBody};
 use serde_json::Value;
 use stage::{Stage, lines, text};
 
@@ -212,4 +213,32 @@ async fn a_quota_used_up_while_copying_is_seen_before_the_server_is_made() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flavor_deleted_while_copying_is_seen_before_the_server_is_made() {
     gone_while_copying(async |stage: &Stage| delete_flavor(stage, "m1.tiny").await, "m1.tiny").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_somebody_else_has() {
+    let stage = Stage::small();
+    let network = stage.session("dst").await.network().await.unwrap();
+    let nets: Vec<NetworkObject> = network.list(&[("name", "small-net")]).await.unwrap();
+    let fixed_ips = vec![FixedIp { subnet_id: None, ip_address: Some("192.168.50.20".into()) }];
+    let body = PortBody { fixed_ips: Some(fixed_ips), ..PortBody::default() };
+    let wish = CreatePort { network_id: nets[0].id.clone(), body };
+    let port = network.create::<Port>(&wish).await.unwrap();
+    stage.forget_requests();
+    let error = refusal(&stage.migrate().output().unwrap());
+    let words = format!("the address 192.168.50.20 is taken in the destination by port {}", port.id);
+    assert!(error.contains(&words), "{error}");
+    assert_eq!(stage.changes(), 0);
+    network.delete::<Port>(&port.id).await.unwrap();
+    stage::success(&stage.migrate().output().unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_floating_ip_that_should_exist() {
+    let stage = Stage::demo();
+    stage.edit("web", "floating_ip_mode: auto", "floating_ip_mode: existing");
+    stage.forget_requests();
+    let error = refusal(&stage.migrate().arg("web").output().unwrap());
+    assert!(error.contains("the destination has no floating IP 172.24."), "{error}");
+    assert_eq!(stage.changes(), 0);
 }

@@ -171,6 +171,7 @@ impl Job<'_> {
             return Err(self.blocked(message, "run again"));
         }
         if let Some(demand) = preflight.demand(self.workload, &now).await? {
+            preflight.check_addresses(self.workload, &now).await?;
             check_quota(self.src, self.dst, &[demand.of_destination()], 1).await?;
         }
         Ok(Done::silent(()))

@@ -147,6 +147,11 @@ impl WorkloadMigration {
         let resolved = preflight.resolve(workload).await?;
         let demand = preflight.demand(workload, &resolved).await?;
         if demand.is_some() {
+            for note in &resolved.notes {
+                let (workload, message) = (workload.params.name.clone(), note.clone());
+                self.events.emit(&Event::Warning { workload, message });
+            }
+            preflight.check_addresses(workload, &resolved).await?;
             self.check_drift(preflight, workload, &resolved).await?;
         }
         Ok((resolved, demand))

@@ -13,14 +13,14 @@ use super::{Missing, Preflight};
 use crate::Result;
 
 impl Preflight<'_> {
-    /// Notes what is wrong with the image metadata of a workload's disks. `image` is the destination's
-    /// image, when it boots from that.
+    /// Says what is wrong with the image metadata of a workload's disks; what is only doubtful is
+    /// answered. `image` is the destination's image, when it boots from that.
     pub(super) async fn check_guest(
         &self,
         workload: &Workload,
         image: Option<&str>,
         missing: &mut Missing,
-    ) -> Result<()> {
+    ) -> Result<Vec<String>> {
         let how = &workload.migration_params;
         for volume in workload.params.volumes.iter().filter(|_| how.data_copy) {
             missing.errors.extend(self.wanted_of(workload, volume).await?.problems());
@@ -37,8 +37,7 @@ impl Preflight<'_> {
             _ => self.wanted(workload, &boot_disk(Origin::BootVolume, None), &BTreeMap::new()),
         };
         missing.errors.extend(wanted.problems());
-        self.check_support(wanted.machine_type(), missing);
-        Ok(())
+        Ok(self.check_support(wanted.machine_type(), missing))
     }
 
     /// The image metadata for the copy of an exported volume.
@@ -59,7 +58,12 @@ impl Preflight<'_> {
     }
 
     /// A server that boots from an image of the destination is run as that image says.
-    async fn check_image(&self, workload: &Workload, image: &str, missing: &mut Missing) -> Result<()> {
+    async fn check_image(
+        &self,
+        workload: &Workload,
+        image: &str,
+        missing: &mut Missing,
+    ) -> Result<Vec<String>> {
         let properties = image_properties(&self.dst.image, image).await?.unwrap_or_default();
         let there = properties.get(MACHINE_TYPE).map(String::as_str);
         let asked = workload.migration_params.hw_machine_type.as_deref();
@@ -70,15 +74,22 @@ impl Preflight<'_> {
                 there.unwrap_or("nothing")
             ));
         }
-        self.check_support(there, missing);
-        Ok(())
+        Ok(self.check_support(there, missing))
     }
 
-    fn check_support(&self, machine_type: Option<&str>, missing: &mut Missing) {
-        let (Some(supported), Some(found)) = (&self.options.machine_types, machine_type) else { return };
-        if !is_supported(found, supported) {
-            let (message, hint) = not_supported(found, supported);
-            missing.errors.push(format!("{message} ({hint})"));
+    fn check_support(&self, machine_type: Option<&str>, missing: &mut Missing) -> Vec<String> {
+        match (&self.options.machine_types, machine_type) {
+            (Some(supported), Some(found)) if !is_supported(found, supported) => {
+                let (message, hint) = not_supported(found, supported);
+                missing.errors.push(format!("{message} ({hint})"));
+                Vec::new()
+            }
+            // An alias leads to whatever version there is; a version is there or not.
+            (None, Some(found)) if found.starts_with("pc-i440fx-") => vec![format!(
+                "machine type `{found}` is a version of the legacy chipset, which the destination's hypervisors may \
+                 lack; --machine-types checks it, `pc` stands for whichever they have"
+            )],
+            _ => Vec::new(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Before anything is touched: everything a workload refers to is there, and there is room.
 
+mod address;
 mod detached;
 mod drift;
 mod guest;
@@ -33,6 +34,8 @@ pub(super) struct Resolved {
     pub(super) security_groups: Vec<String>,
     pub(super) ports: Vec<ResolvedPort>,
     pub(super) floating_ips: Vec<ResolvedFloatingIp>,
+    /// What the operator should know, though it stops nothing.
+    pub(super) notes: Vec<String>,
 }
 
 /// A port.
@@ -60,13 +63,14 @@ impl Resolved {
             security_groups: Vec::new(),
             ports: Vec::new(),
             floating_ips: Vec::new(),
+            notes: Vec::new(),
         }
     }
 
     /// Whether both lead to the same things of the destination.
     pub(super) fn leads_where(&self, other: &Self) -> bool {
         let flavor = Flavor { id: self.flavor.id.clone(), ..other.flavor.clone() };
-        Self { flavor, ..self.clone() } == *other
+        Self { flavor, notes: other.notes.clone(), ..self.clone() } == *other
     }
 }
 
@@ -97,9 +101,9 @@ impl<'a> Preflight<'a> {
     pub(super) async fn resolve(&self, workload: &Workload) -> Result<Resolved> {
         let name = workload.params.name.as_deref().unwrap_or_default();
         let mut missing = Missing { resource: format!("workload `{name}`"), errors: Vec::new() };
-        let resolved = self.collect(workload, &mut missing).await?;
-        if let Some(resolved) = &resolved {
-            self.check_guest(workload, resolved.image.as_deref(), &mut missing).await?;
+        let mut resolved = self.collect(workload, &mut missing).await?;
+        if let Some(resolved) = &mut resolved {
+            resolved.notes = self.check_guest(workload, resolved.image.as_deref(), &mut missing).await?;
         }
         self.check_names(workload, &mut missing);
         match (resolved, missing.errors.is_empty()) {
@@ -148,7 +152,7 @@ impl<'a> Preflight<'a> {
             missing.errors.push(format!("flavor {flavor_id} is gone"));
             return Ok(None);
         };
-        Ok(Some(Resolved { flavor, image, security_groups, ports, floating_ips }))
+        Ok(Some(Resolved { flavor, image, security_groups, ports, floating_ips, notes: Vec::new() }))
     }
 
     /// The volumes that take the place of copies when nothing is copied. Whether they are free is
