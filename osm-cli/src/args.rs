@@ -163,6 +163,9 @@ pub(crate) struct Migrate {
     /// The conversion host of the destination.
     #[arg(long, value_name = "HOST", default_value = "ssh:os_migrate_conv_dst", env = "OSM_DST_HOST")]
     pub(crate) dst_host: String,
+    /// Only look: whether everything is there and has room, and what would differ. Nothing is changed.
+    #[arg(long)]
+    pub(crate) check: bool,
     /// Refuse to move a server that is not stopped, instead of stopping it.
     #[arg(long)]
     pub(crate) no_stop: bool,

@@ -106,7 +106,11 @@ async fn a_server_of_the_same_name_is_left_alone() {
         flavor_id: flavor.id,
         image_id: Some(image.id),
         networks: osm_openstack::compute::Networks::List(vec![
-            osm_openstack::compute::ServerNetwork::Network { id: networks[0].id.clone(), fixed_ip: None },
+            // The very address, as when another tool has moved the server before.
+            osm_openstack::compute::ServerNetwork::Network {
+                id: networks[0].id.clone(),
+                fixed_ip: Some("192.168.50.20".into()),
+            },
         ]),
         ..Default::default()
     };

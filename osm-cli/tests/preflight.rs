@@ -242,3 +242,24 @@ async fn a_floating_ip_that_should_exist() {
     assert!(error.contains("the destination has no floating IP 172.24."), "{error}");
     assert_eq!(stage.changes(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_changes_nothing_and_tells_what_could_be_moved() {
+    let stage = Stage::small_with_detached("archive");
+    stage.forget_requests();
+    for (more, name) in [(&["--check"][..], "small"), (&["--check", "--detached-volumes"], "archive")] {
+        let events = stage::success(&stage.migrate().args(more).output().unwrap());
+        let told = events.iter().find(|event| event["event"] == "step_done").expect("it is told");
+        assert_eq!((&told["workload"], &told["step"]), (&name.into(), &"preflight".into()));
+        assert_eq!(told["detail"], "it can be moved");
+        assert_eq!(stage.changes(), 0);
+    }
+    assert_eq!(stage.server("src", "small").await.unwrap().status, "ACTIVE");
+    stage.no_orphans(0, 0, 0, 0);
+    stage.lab.dst().set_quotas(|quotas| quotas.volumes = 0);
+    assert!(refusal(&stage.migrate().arg("--check").output().unwrap()).contains("2 volumes wanted"));
+    stage.lab.dst().set_quotas(|quotas| quotas.volumes = 9);
+    stage::success(&stage.migrate().output().unwrap());
+    let events = stage::success(&stage.migrate().arg("--check").output().unwrap());
+    assert!(events.iter().any(|event| event["detail"] == "it is there"), "{events:?}");
+}

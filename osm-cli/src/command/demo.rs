@@ -76,6 +76,7 @@ fn workloads(lab: &Lab, data_dir: &Path) -> args::Migrate {
         dst: "dst".into(),
         src_host: host("os_migrate_conv_src", lab.src().device_dir("os_migrate_conv_src")),
         dst_host: host("os_migrate_conv_dst", lab.dst().device_dir("os_migrate_conv_dst")),
+        check: false,
         no_stop: false,
         workloads: 2,
         disks: 2,

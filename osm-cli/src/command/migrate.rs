@@ -42,6 +42,7 @@ pub(super) async fn migrate(
         data_dir,
         events,
         options: MigrationOptions {
+            check: arguments.check,
             stop: !arguments.no_stop,
             workloads: arguments.workloads,
             disks: arguments.disks,

@@ -16,7 +16,7 @@ use osm_openstack::block_storage::Volume;
 use super::WorkloadMigration;
 use super::disk::{Disk, Origin};
 use super::job::{Clouds, Done, Job};
-use super::preflight::{Preflight, Resolved, check_quota};
+use super::preflight::{Preflight, Resolved, Standing, check_quota};
 use super::tag;
 use super::transfer::Pair;
 use crate::state::JobStatus;
@@ -31,6 +31,8 @@ struct Planned<'v> {
     id: &'v str,
     /// Its name, or its id when it has none.
     name: &'v str,
+    /// Whether there is a copy to be made or finished.
+    needed: bool,
 }
 
 impl WorkloadMigration {
@@ -66,6 +68,12 @@ impl WorkloadMigration {
         }
         let clouds = self.open_clouds(true).await?;
         let plan = self.plan_volumes(&clouds, &wanted, &mut summary).await?;
+        if self.options.check {
+            for planned in &plan {
+                self.only_checked(planned.name, planned.needed, &mut summary);
+            }
+            return Ok(summary);
+        }
         let mut moves = Vec::new();
         for planned in &plan {
             moves.push(self.move_volume_named(&clouds, planned));
@@ -97,18 +105,19 @@ impl WorkloadMigration {
                 continue;
             };
             let name = volume.params.name.as_deref().filter(|name| !name.is_empty()).unwrap_or(id);
-            let planned = Planned { volume, id, name };
+            let planned = |needed| Planned { volume, id, name, needed };
             match preflight.check_volume(id, volume).await {
-                Ok(None) => {
+                Ok(Standing::Moved) => plan.push(planned(false)),
+                Ok(Standing::Taken) => {
                     summary.count(Outcome::Exists);
-                    self.tell(&planned, None, Outcome::Exists, None);
+                    self.tell(&planned(false), None, Outcome::Exists, None);
                 }
-                Ok(Some(demand)) => {
+                Ok(Standing::Open(demand)) => {
                     demands.push(demand);
-                    plan.push(planned);
+                    plan.push(planned(true));
                 }
                 Err(error) if error.kind() == ErrorKind::Auth => return Err(error),
-                Err(error) => self.refuse(&planned, &error, summary),
+                Err(error) => self.refuse(&planned(true), &error, summary),
             }
         }
         match check_quota(&clouds.src, &clouds.dst, &demands, self.options.workloads).await {
@@ -146,7 +155,7 @@ impl WorkloadMigration {
 
     /// Moves a volume, or lets go of it.
     async fn move_volume(&self, clouds: &Clouds, planned: &Planned<'_>) -> Result<(String, Outcome)> {
-        let Planned { volume, id, name } = planned;
+        let Planned { volume, id, name, .. } = planned;
         let claim = self.claim(id, name).await?;
         // The disk of a job without a server: nothing refers to it, nothing overrides it.
         let alone = Workload::new(ServerParams::default(), ServerInfo::default());

@@ -6,6 +6,8 @@ use std::time::Duration;
 /// How to migrate workloads; the defaults are what most want.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MigrationOptions {
+    /// Only look: preflight and drift. Nothing is changed, on no cloud and no host.
+    pub check: bool,
     /// Stop source servers that run; otherwise they are refused.
     pub stop: bool,
     /// How many workloads move at once.
@@ -58,6 +60,7 @@ fn mapped(names: &BTreeMap<String, String>, source: &str) -> Option<String> {
 impl Default for MigrationOptions {
     fn default() -> Self {
         Self {
+            check: false,
             stop: true,
             workloads: 2,
             disks: 2,

@@ -29,6 +29,8 @@ struct Planned<'w> {
     id: &'w str,
     name: &'w str,
     resolved: Resolved,
+    /// Whether there is a server to be made.
+    needed: bool,
 }
 
 impl WorkloadMigration {
@@ -62,6 +64,12 @@ impl WorkloadMigration {
         let copies = wanted.iter().any(|workload| workload.migration_params.data_copy);
         let clouds = self.open_clouds(copies).await?;
         let plan = self.plan(&clouds, &wanted, &mut summary).await?;
+        if self.options.check {
+            for planned in &plan {
+                self.only_checked(planned.name, planned.needed, &mut summary);
+            }
+            return Ok(summary);
+        }
         let mut moves = Vec::new();
         for planned in &plan {
             moves.push(self.move_named(&clouds, planned));
@@ -85,6 +93,8 @@ impl WorkloadMigration {
         )?;
         if copies {
             tokio::try_join!(src.find_host(), dst.find_host())?;
+        }
+        if copies && !self.options.check {
             tokio::try_join!(self.src_host.prepare(), self.dst_host.prepare())?;
         }
         Ok(Clouds { src, dst })
@@ -113,8 +123,9 @@ impl WorkloadMigration {
             }
             match self.preflight(&preflight, workload).await {
                 Ok((resolved, demand)) => {
+                    let needed = demand.is_some();
                     demands.extend(demand);
-                    plan.push(Planned { workload, id, name, resolved });
+                    plan.push(Planned { workload, id, name, resolved, needed });
                 }
                 Err(error) if error.kind() == ErrorKind::Auth => return Err(error),
                 Err(error) => self.fail(name, error, summary),
@@ -182,6 +193,14 @@ impl WorkloadMigration {
             ))
     }
 
+    /// Tells that nothing stands in the way of a move that is not made now.
+    pub(super) fn only_checked(&self, name: &str, needed: bool, summary: &mut Summary) {
+        let (workload, step) = (name.to_owned(), Step::Preflight);
+        let detail = if needed { "it can be moved" } else { "it is there" };
+        self.events.emit(&Event::StepDone { workload, step, detail: Some(detail.to_owned()) });
+        summary.count(if needed { Outcome::Skipped } else { Outcome::Unchanged });
+    }
+
     fn skip(&self, name: &str, why: &str, summary: &mut Summary) {
         summary.count(Outcome::Skipped);
         let message = format!("skipped: {why}");
@@ -201,7 +220,7 @@ impl WorkloadMigration {
 
     /// Moves a workload, or puts it back.
     async fn move_one(&self, clouds: &Clouds, planned: &Planned<'_>) -> Result<Outcome> {
-        let Planned { workload, id, name, resolved } = planned;
+        let Planned { workload, id, name, resolved, .. } = planned;
         self.events.emit(&Event::WorkloadStarted { workload: (*name).to_owned() });
         let claim = match self.claim(id, name).await {
             Ok(claim) => claim,

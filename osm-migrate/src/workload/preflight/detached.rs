@@ -15,25 +15,31 @@ use super::volume::NewVolume;
 use super::{Demand, Preflight};
 use crate::{Error, ErrorKind, Result, Step};
 
+/// Where the move of a volume stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::workload) enum Standing {
+    /// Its copy is complete.
+    Moved,
+    /// The destination has a volume of that name which somebody else made.
+    Taken,
+    /// It is to be copied, or to be copied to the end.
+    Open(Demand),
+}
+
 impl Preflight<'_> {
-    /// What the copy of a volume needs; `None` when the destination has a volume of that name which
-    /// somebody else made.
+    /// Where the move of a volume stands, and what its copy needs.
     ///
     /// # Errors
     /// `Blocked` with everything that stands in the way.
-    pub(in crate::workload) async fn check_volume(
-        &self,
-        id: &str,
-        volume: &Volume,
-    ) -> Result<Option<Demand>> {
+    pub(in crate::workload) async fn check_volume(&self, id: &str, volume: &Volume) -> Result<Standing> {
         let copies = self.dst.made_volumes(id, Step::CreateVolumes).await?;
         let complete =
             |copy: &Live| copy.metadata.get(tag::STATE).is_some_and(|state| state == tag::COMPLETE);
         if copies.iter().any(complete) {
-            return Ok(Some(Demand::default()));
+            return Ok(Standing::Moved);
         }
         if copies.is_empty() && self.is_taken(id, volume).await? {
-            return Ok(None);
+            return Ok(Standing::Taken);
         }
         let blocked = |message: String| Error::new(ErrorKind::Blocked, message).with_operation("preflight");
         let Some(live) = self.src.storage.volume(id).await? else {
@@ -54,7 +60,7 @@ impl Preflight<'_> {
             return Err(blocked(problems.join("; ")).with_hint("edit detached_volumes.yml"));
         }
         let wish = NewVolume { place, gigabytes: live.size };
-        Ok(Some(self.demand_of_volume(id, &wish).await?))
+        Ok(Standing::Open(self.demand_of_volume(id, &wish).await?))
     }
 
     /// Who has a volume, when it is not our conversion host.

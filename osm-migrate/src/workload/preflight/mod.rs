@@ -21,6 +21,7 @@ use super::server::fixed_ip;
 use super::side::Side;
 use crate::{Error, ErrorKind, Result};
 
+pub(super) use self::detached::Standing;
 pub(super) use self::guest::image_properties;
 pub(super) use self::needs::Demand;
 pub(super) use self::quota::check as check_quota;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use osm_model::{FloatingIpMode, Server as Workload};
 use osm_openstack::block_storage::Volume;
+use osm_openstack::compute::ServerFilter;
 use osm_openstack::network::FloatingIp;
 
 use super::super::tag;
@@ -42,7 +43,8 @@ impl Demand {
 }
 
 impl Preflight<'_> {
-    /// What a workload needs beyond what is there; nothing when its server is.
+    /// What a workload needs beyond what is there; nothing when its server is, or one of its name
+    /// that somebody else made.
     pub(in crate::workload) async fn demand(
         &self,
         workload: &Workload,
@@ -50,8 +52,13 @@ impl Preflight<'_> {
     ) -> Result<Option<Demand>> {
         let Some(id) = workload.info.id.as_deref() else { return Ok(None) };
         let metadata = tag::pairs([(tag::JOB, id)]);
-        let filter = osm_openstack::compute::ServerFilter { metadata, ..Default::default() };
-        if !self.dst.compute.servers(&filter).await?.is_empty() {
+        if !self.dst.compute.servers(&ServerFilter { metadata, ..ServerFilter::default() }).await?.is_empty()
+        {
+            return Ok(None);
+        }
+        let name = workload.params.name.as_deref().unwrap_or_default();
+        let named = self.dst.compute.servers(&ServerFilter::named(name)).await?;
+        if named.iter().any(|server| server.id != id) {
             return Ok(None);
         }
         let flavor = &resolved.flavor;
