@@ -3,7 +3,7 @@
 //! ```text
 //! preflight -> claim -> stop source -> boot disk -> detach volumes -> attach to source host
 //!    -> create volumes -> attach to destination host -> copy -> verify -> detach
-//!    -> ports -> server -> floating IPs -> restore source -> release
+//!    -> preflight once more -> ports -> server -> floating IPs -> restore source -> release
 //! ```
 //!
 //! Every step looks for its own effect first: by metadata (`osm_job` is the id of the source server)

@@ -41,7 +41,7 @@ impl Importer {
     async fn count_absent_rules(&self, resources: &[&Resource]) -> Result<usize> {
         let groups = self.names(&self.groups).await?;
         let is_there = |name: Option<&str>| name.is_some_and(|name| groups.contains(name));
-        let mut absent = 0;
+        let (mut absent, mut new_groups) = (0, false);
         for resource in resources {
             let Resource::SecurityGroupRule(rule) = resource else { continue };
             let remote = rule.params.remote_group_ref.as_ref();
@@ -53,6 +53,11 @@ impl Importer {
                 _ => None,
             };
             absent += usize::from(equal.is_none());
+            new_groups |= !is_there(resource.filter_name());
+        }
+        if new_groups {
+            // Neutron will give them rules of its own, which are not in the book yet.
+            self.rules.forget().await;
         }
         Ok(absent)
     }
