@@ -47,11 +47,15 @@ pub(crate) async fn run(globals: &Globals<'_>, arguments: args::Demo) -> Result<
     let importable = flows::importable();
     total.add(osm_migrate::import(&dst, &importable, &filters, &data, events.as_ref()).await?);
 
-    headline(globals, "Migrate: moving the servers with their disks");
     let witness = Arc::new(Witness::new(Arc::clone(&events)));
-    let moved =
-        migrate::migrate(&inner, workloads(&lab, &data_dir), data.clone(), Arc::clone(&witness) as _).await?;
-    total.add(moved);
+    for (detached_volumes, what) in [
+        (false, "Migrate: moving the servers with their disks"),
+        (true, "Migrate: moving the volumes that no server has"),
+    ] {
+        headline(globals, what);
+        let told = args::Migrate { detached_volumes, ..workloads(&lab, &data_dir) };
+        total.add(migrate::migrate(&inner, told, data.clone(), Arc::clone(&witness) as _).await?);
+    }
 
     headline(globals, "Import once more: nothing is left to change");
     let again = osm_migrate::import(&dst, &importable, &filters, &data, &NullSink).await?;

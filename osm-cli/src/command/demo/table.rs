@@ -30,7 +30,12 @@ impl Witness {
     pub(super) async fn table(&self, dst: &Session) -> Result<String> {
         let servers = dst.compute().await?.servers(&ServerFilter::default()).await?;
         let volumes = dst.block_storage().await?.volumes(&Filter::default()).await?;
-        let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let size_of = |name: &str| {
+            let found = volumes.iter().find(|volume| volume.name.as_deref() == Some(name));
+            found.map(|volume| format!("{} GiB", volume.size)).unwrap_or_default()
+        };
+        let shown = |digest: &str| format!("{}...", digest.get(..SHOWN_DIGITS).unwrap_or(digest));
         let mut rows = Vec::new();
         for server in
             servers.iter().filter(|server| verified.keys().any(|(workload, _)| *workload == server.name))
@@ -43,17 +48,29 @@ impl Witness {
                 .collect();
             let disks = verified.iter().filter(|((workload, _), _)| *workload == server.name);
             for (index, ((_, volume), digest)) in disks.enumerate() {
-                let found = volumes.iter().find(|candidate| candidate.name.as_deref() == Some(volume));
                 let first = |text: &str| if index == 0 { text.to_owned() } else { String::new() };
                 rows.push(vec![
                     first(&server.name),
                     first(&server.status),
                     first(&addresses.join(" ")),
                     volume.clone(),
-                    found.map(|volume| format!("{} GiB", volume.size)).unwrap_or_default(),
-                    format!("{}...", digest.get(..SHOWN_DIGITS).unwrap_or(digest)),
+                    size_of(volume),
+                    shown(digest),
                 ]);
             }
+        }
+        // What is left belongs to no server.
+        verified.retain(|(workload, _), _| !servers.iter().any(|server| server.name == *workload));
+        for ((_, volume), digest) in &verified {
+            let nothing = String::new();
+            rows.push(vec![
+                "-".to_owned(),
+                nothing.clone(),
+                nothing,
+                volume.clone(),
+                size_of(volume),
+                shown(digest),
+            ]);
         }
         Ok(output::table(&["server", "status", "addresses", "disk", "size", "equal, BLAKE3"], rows))
     }
