@@ -81,5 +81,13 @@ fn params(data: &Path, kind: &str) -> Vec<Value> {
     let text = fs::read_to_string(data.join(format!("{kind}.yml"))).unwrap();
     let file: Value = serde_yaml::from_str(&text).unwrap();
     let resources = file["resources"].as_array().unwrap();
-    resources.iter().map(|resource| resource["params"].clone()).collect()
+    let params = resources.iter().map(|resource| {
+        let mut params = resource["params"].clone();
+        // Neutron's own rules have none; a rule that was made without one has an empty one.
+        if params["description"].is_null() {
+            params["description"] = json!("");
+        }
+        params
+    });
+    params.collect()
 }

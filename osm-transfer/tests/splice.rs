@@ -1,0 +1,132 @@
+//! From a socket to a disk without passing through memory: right bytes, holes, and whose error it is.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod nbd_support;
+
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use nbd_support::{MemoryDisk, PAGE, Running, pattern};
+use osm_transfer::block::{BlockSink, BlockSource, Buffer, ByteRange, Capabilities, ZeroMode};
+use osm_transfer::file::FileDisk;
+use osm_transfer::nbd::{Client, ClientOptions};
+use osm_transfer::transfer::Transfer;
+use osm_transfer::{Error, ErrorKind, Result};
+
+const MIB: usize = 1 << 20;
+
+/// Data that begins and ends anywhere, with holes between.
+fn scattered(size: usize) -> MemoryDisk {
+    let disk = MemoryDisk::new(size);
+    for start in (0..size).step_by(3 * MIB + 12_345) {
+        let end = (start + MIB + 777).min(size);
+        disk.allocated.lock().unwrap()[start / PAGE..end.div_ceil(PAGE)].fill(true);
+        disk.bytes.lock().unwrap()[start..end].copy_from_slice(&pattern(start as u64, end - start));
+    }
+    disk
+}
+
+/// A sink that takes what is in the pipe, but for one place where it takes a part and fails.
+#[derive(Debug)]
+struct Failing {
+    bad: u64,
+}
+
+#[async_trait]
+impl BlockSink for Failing {
+    fn size(&self) -> u64 {
+        64 << 20
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { splice: true, ..BlockSource::capabilities(&MemoryDisk::new(0)) }
+    }
+
+    async fn write(&self, _offset: u64, buffer: Buffer) -> Result<Buffer> {
+        Ok(buffer)
+    }
+
+    async fn splice(&self, range: ByteRange, pipe: BorrowedFd<'_>) -> Result<()> {
+        let fails = (range.offset..range.end()).contains(&self.bad);
+        let mut left = if fails { 1000 } else { usize::try_from(range.len).unwrap() };
+        let mut bytes = vec![0; 1 << 16];
+        while left > 0 {
+            let step = left.min(bytes.len());
+            left -= rustix::io::read(pipe, &mut bytes[..step]).unwrap();
+        }
+        if !fails {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::NoSpace, "no room").with_endpoint("the sink").with_operation("write"))
+    }
+
+    async fn zero(&self, _range: ByteRange, _mode: ZeroMode) -> Result<()> {
+        Ok(())
+    }
+
+    async fn flush(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn every_byte_and_every_hole_arrives() {
+    let folder = tempfile::tempdir().unwrap();
+    for (number, connections, structured) in [(0, 1, true), (1, 4, true), (2, 2, false)] {
+        let disk = Arc::new(scattered(32 * MIB + 5000));
+        let wanted = disk.bytes.lock().unwrap().clone();
+        let server = Running::of(&disk);
+        let options = ClientOptions { connections, structured, ..ClientOptions::default() };
+        let client = Client::connect(&server.uri, &options).await.unwrap();
+        let path = folder.path().join(format!("copy{number}"));
+        let sink = FileDisk::open_sink(&path, wanted.len() as u64).await.unwrap();
+        let report = Transfer::builder()
+            .source(Arc::new(client))
+            .sink(Arc::new(sink))
+            .build()
+            .unwrap()
+            .run()
+            .await
+            .unwrap();
+        assert_eq!(report.copied + report.zeroed, wanted.len() as u64);
+        assert!(std::fs::read(&path).unwrap() == wanted, "the copy differs ({connections} connections)");
+        server.stop().await;
+    }
+}
+
+/// Twice onto one disk: where the second source has holes, the first one's bytes must go.
+#[tokio::test]
+async fn what_was_there_before_does_not_shine_through() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("disk");
+    let size = 8 * MIB;
+    let sink = Arc::new(FileDisk::open_sink(&path, size as u64).await.unwrap());
+    for disk in [MemoryDisk::patterned(size), scattered(size)] {
+        let wanted = disk.bytes.lock().unwrap().clone();
+        let server = Running::of(&Arc::new(disk));
+        let client = Client::connect(&server.uri, &ClientOptions::default()).await.unwrap();
+        let transfer = Transfer::builder().source(Arc::new(client)).sink(sink.clone()).build().unwrap();
+        transfer.run().await.unwrap();
+        assert!(std::fs::read(&path).unwrap() == wanted);
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn an_error_of_the_sink_is_told_as_its_own_and_the_connection_lives_on() {
+    let server = Running::of(&Arc::new(MemoryDisk::patterned(64 * MIB)));
+    let options = ClientOptions { connections: 1, ..ClientOptions::default() };
+    let client = Arc::new(Client::connect(&server.uri, &options).await.unwrap());
+    let sink: Arc<dyn BlockSink> = Arc::new(Failing { bad: 5 << 20 });
+    let error = BlockSource::splice(client.as_ref(), ByteRange::new(4 << 20, 4 << 20), &sink).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NoSpace);
+    assert_eq!(error.context().endpoint.as_deref(), Some("the sink"), "{error}");
+    let buffer = client.read(9 << 20, Buffer::zeroed(70_000)).await.unwrap();
+    assert!(*buffer == pattern(9 << 20, 70_000), "the stream goes on behind the payload");
+
+    let transfer = Transfer::builder().source(client.clone()).sink(sink).build().unwrap();
+    assert_eq!(transfer.run().await.unwrap_err().kind(), ErrorKind::NoSpace);
+    server.stop().await;
+}
