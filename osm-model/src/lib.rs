@@ -40,5 +40,5 @@ pub use kind::Kind;
 pub use record::Extra;
 pub use reference::{AUTH, Reference};
 pub use resource::*;
-pub use supplement::{Addition, Supplement};
+pub use supplement::{Addition, AddressPair, Supplement};
 pub use validate::validate;

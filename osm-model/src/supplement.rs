@@ -1,7 +1,7 @@
 //! What the files of OS Migrate have no place for, in a file beside them.
 //!
 //! The resource files stay byte for byte what OS Migrate writes. What it loses (the order of name
-//! servers, the tags of images) stands in `supplement.yaml`, by the id that the resource has on the
+//! servers, the tags of images, address pairs of ports) stands in `supplement.yaml`, by the id that the resource has on the
 //! source. Neither program takes a `.yaml` file for a resource file.
 
 use std::collections::BTreeMap;
@@ -23,10 +23,14 @@ record! {
     #[derive(Default)]
     pub struct Addition: Info {}
     optional {
+        /// The further addresses from which a server's port may send.
+        allowed_address_pairs: Option<Vec<AddressPair>>,
         /// The name servers of a subnet in their order, where that is not the alphabet's.
         dns_nameservers: Option<Vec<String>>,
         /// Its name, for the reader.
         name: Option<String>,
+        /// Whether a server's port has port security, where it has none.
+        port_security_enabled: Option<bool>,
         /// The tags of an image.
         tags: Option<Vec<String>>,
         /// Its type, for the reader.
@@ -34,10 +38,36 @@ record! {
     }
 }
 
+record! {
+    /// An address, or a network, from which a port may send beside its own.
+    #[derive(Default)]
+    pub struct AddressPair: Info {
+        /// The address or network.
+        ip_address: Option<String>,
+    }
+    optional {
+        /// The MAC address, where it is another than the port's.
+        mac_address: Option<String>,
+    }
+}
+
 impl Addition {
     /// Whether it says nothing.
     pub fn is_blank(&self) -> bool {
-        self.dns_nameservers.is_none() && self.tags.is_none() && self.extra.is_empty()
+        let Self {
+            allowed_address_pairs,
+            dns_nameservers,
+            name: _,
+            port_security_enabled,
+            tags,
+            r#type: _,
+            extra,
+        } = self;
+        allowed_address_pairs.is_none()
+            && dns_nameservers.is_none()
+            && port_security_enabled.is_none()
+            && tags.is_none()
+            && extra.is_empty()
     }
 }
 

@@ -39,6 +39,7 @@ impl Job<'_> {
             }
             Present::Nothing => self.cut_over().await?,
         };
+        self.port_settings(&server).await?;
         self.step(Step::FloatingIps, self.floating_ips(&server)).await?;
         if self.workload.migration_params.data_copy {
             self.step(Step::RestoreSource, self.restore_source()).await?;

@@ -21,6 +21,7 @@ mod job;
 mod log;
 mod options;
 mod place;
+mod port;
 mod preflight;
 mod restore;
 mod run;

@@ -107,7 +107,8 @@ impl WorkloadMigration {
         wanted: &[&'w Workload],
         summary: &mut Summary,
     ) -> Result<Vec<Planned<'w>>> {
-        let preflight = Preflight::new(&clouds.src, &clouds.dst, &self.options).await?;
+        let supplement = self.data_dir.read_supplement()?;
+        let preflight = Preflight::new(&clouds.src, &clouds.dst, &self.options, supplement).await?;
         let mut plan: Vec<Planned<'w>> = Vec::new();
         let mut demands = Vec::new();
         for &workload in wanted {

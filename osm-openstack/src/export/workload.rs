@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use osm_model::{
-    FloatingIpInfo, FloatingIpParams, NameFilter, PortInfo, PortParams, Reference, Resource, ServerInfo,
-    ServerMigrationParams, ServerParams,
+    Addition, AddressPair, FloatingIpInfo, FloatingIpParams, NameFilter, PortInfo, PortParams, Reference,
+    Resource, ServerInfo, ServerMigrationParams, ServerParams,
 };
 
 use super::topology::as_json;
@@ -12,7 +12,7 @@ use super::{Exporter, each, sorted, volume};
 use crate::block_storage::{Filter, Volume};
 use crate::compute::{Server, ServerFilter};
 use crate::error::Result;
-use crate::network::{FloatingIp, Port};
+use crate::network::{self, FloatingIp, Port};
 use crate::reference::Target;
 
 /// What is listed once for all servers.
@@ -122,6 +122,7 @@ impl Exporter {
     async fn port_resources(&self, ports: Vec<Port>) -> Result<Vec<osm_model::Port>> {
         let mut resources = Vec::with_capacity(ports.len());
         for port in ports {
+            self.note(&port.id, particular(&port));
             let params = PortParams {
                 binding_profile: port.binding_profile.as_ref().and_then(as_json),
                 fixed_ips_refs: self.fixed_ips(&port).await?,
@@ -191,5 +192,23 @@ impl Exporter {
             resources.extend(found.map(volume::resource));
         }
         Ok(resources)
+    }
+}
+
+/// What is particular to a port and has no place in the file.
+fn particular(port: &Port) -> Addition {
+    let pair = |pair: &network::AddressPair| AddressPair {
+        ip_address: Some(pair.ip_address.clone()),
+        // Neutron names the port's own where none was given; the copy's port may have another.
+        mac_address: pair.mac_address.clone().filter(|mac| Some(mac) != port.mac_address.as_ref()),
+        ..AddressPair::default()
+    };
+    let pairs: Vec<AddressPair> = port.allowed_address_pairs.iter().map(pair).collect();
+    Addition {
+        allowed_address_pairs: Some(pairs).filter(|pairs| !pairs.is_empty()),
+        port_security_enabled: port.port_security_enabled.filter(|enabled| !enabled),
+        name: port.name.clone().filter(|name| !name.is_empty()),
+        r#type: Some("openstack.network.ServerPort".to_owned()),
+        ..Addition::default()
     }
 }

@@ -3,6 +3,7 @@
 //! `OSM_GOLDEN_DIR` names a folder like `public/` beside this file, recorded from any cloud.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "the test ends there")]
 
+mod answer;
 mod difference;
 mod export;
 mod json;

@@ -11,9 +11,9 @@ mod zone;
 
 use std::collections::BTreeSet;
 
-use osm_model::{PortCreationMode, Reference, Server as Workload};
+use osm_model::{Addition, PortCreationMode, Reference, Server as Workload, Supplement};
 use osm_openstack::compute::Flavor;
-use osm_openstack::network::FixedIp;
+use osm_openstack::network::{AddressPair, FixedIp};
 use osm_openstack::reference::{Place, Resolver, Target};
 
 use super::MigrationOptions;
@@ -46,6 +46,9 @@ pub(super) struct ResolvedPort {
     pub(super) fixed_ips: Vec<FixedIp>,
     pub(super) mac_address: Option<String>,
     pub(super) vnic_type: Option<String>,
+    /// What is particular to it, from the supplement.
+    pub(super) address_pairs: Vec<AddressPair>,
+    pub(super) port_security: Option<bool>,
 }
 
 /// A floating IP.
@@ -80,18 +83,25 @@ pub(super) struct Preflight<'a> {
     src: &'a Side,
     dst: &'a Side,
     options: &'a MigrationOptions,
+    supplement: Supplement,
     resolver: Resolver,
     volumes: VolumePlaces,
     keypairs: BTreeSet<String>,
 }
 
 impl<'a> Preflight<'a> {
-    pub(super) async fn new(src: &'a Side, dst: &'a Side, options: &'a MigrationOptions) -> Result<Self> {
+    pub(super) async fn new(
+        src: &'a Side,
+        dst: &'a Side,
+        options: &'a MigrationOptions,
+        supplement: Supplement,
+    ) -> Result<Self> {
         let keypairs = dst.compute.keypairs(None).await?;
         Ok(Self {
             src,
             dst,
             options,
+            supplement,
             resolver: Resolver::new(&dst.session),
             volumes: VolumePlaces::of(dst).await?,
             keypairs: keypairs.into_iter().map(|known| known.name).collect(),
@@ -182,6 +192,7 @@ impl<'a> Preflight<'a> {
         let mut ports = Vec::new();
         for port in &workload.params.ports {
             let params = &port.params;
+            let addition = port.info.id.as_deref().and_then(|id| self.supplement.get(id));
             let network = self
                 .one(missing, Target::Network, "params.ports.network_ref", params.network_ref.as_ref())
                 .await?;
@@ -202,6 +213,8 @@ impl<'a> Preflight<'a> {
                 fixed_ips,
                 mac_address: params.mac_address.clone(),
                 vnic_type: params.binding_vnic_type.clone(),
+                address_pairs: addition.map(address_pairs).unwrap_or_default(),
+                port_security: addition.and_then(|addition| addition.port_security_enabled),
             }));
         }
         Ok(ports)
@@ -243,6 +256,13 @@ impl<'a> Preflight<'a> {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+fn address_pairs(addition: &Addition) -> Vec<AddressPair> {
+    let pair = |pair: &osm_model::AddressPair| {
+        Some(AddressPair { ip_address: pair.ip_address.clone()?, mac_address: pair.mac_address.clone() })
+    };
+    addition.allowed_address_pairs.iter().flatten().filter_map(pair).collect()
 }
 
 /// What is missing for a workload.
