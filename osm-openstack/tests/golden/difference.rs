@@ -2,9 +2,10 @@
 //!
 //! It reads the properties of images with openstacksdk's types. A flag is any text but the empty
 //! one, so `hw_boot_menu=false` becomes `true`; a number that is not all digits becomes 0.
-//! `docs/compatibility.md` tells more.
+//! It exports a rule whose other side is an address group without saying so: such a rule lets
+//! everybody in. `docs/compatibility.md` tells more.
 
-use osm_model::{Image, Resource};
+use osm_model::{Image, OS_MIGRATE_VERSION, Resource, ResourceFile};
 
 use crate::json::Json;
 
@@ -17,6 +18,18 @@ pub(crate) fn as_os_migrate_has_it(mut resource: Resource, images: &[&Json]) -> 
         numbers(image, answer);
     }
     resource
+}
+
+/// A file of OS Migrate without the rules that are not what it says; `rules` are Neutron's answers.
+pub(crate) fn without_address_groups(text: &str, rules: &[&Json]) -> String {
+    let is_group = |rule: &&&Json| rule.text(&["remote_address_group_id"]).is_some();
+    let wrong: Vec<_> = rules.iter().filter(is_group).map(|rule| rule.text(&["id"])).collect();
+    if wrong.is_empty() {
+        return text.to_owned();
+    }
+    let mut file = ResourceFile::parse(text, OS_MIGRATE_VERSION).unwrap();
+    file.resources.retain(|rule| !wrong.contains(&rule.id()));
+    file.to_yaml()
 }
 
 fn flags(image: &mut Image, answer: &Json) {
@@ -64,4 +77,21 @@ fn a_false_flag_is_true_for_os_migrate_and_a_word_is_nought() {
     assert_eq!(theirs.params.is_hw_boot_menu_enabled, Some(true));
     assert_eq!(theirs.params.hw_video_ram, Some(0));
     assert!(theirs.params.properties.is_empty());
+}
+
+#[test]
+fn a_rule_for_an_address_group_is_taken_out_of_the_file() {
+    let rule = |id: &str, group: &str| {
+        Json::parse(&format!(r#"{{"id": "{id}", "remote_address_group_id": {group}}}"#))
+    };
+    let mut file = ResourceFile::new();
+    for id in ["a", "b"] {
+        let mut rule = osm_model::SecurityGroupRule::default();
+        rule.info.id = Some(id.to_owned());
+        file.resources.push(Resource::SecurityGroupRule(rule));
+    }
+    let (plain, grouped) = (rule("a", "null"), rule("b", r#""g""#));
+    assert_eq!(without_address_groups(&file.to_yaml(), &[&plain]), file.to_yaml());
+    let left = without_address_groups(&file.to_yaml(), &[&plain, &grouped]);
+    assert!(left.contains("id: a") && !left.contains("id: b"), "{left}");
 }
