@@ -165,7 +165,8 @@ impl Job<'_> {
 
     /// The clouds have lived on while the disks were copied: what preflight saw may be gone.
     async fn recheck(&self) -> Result<Done<()>> {
-        let preflight = Preflight::new(self.src, self.dst, self.options()).await?;
+        let supplement = self.migration.data_dir.read_supplement()?;
+        let preflight = Preflight::new(self.src, self.dst, self.options(), supplement).await?;
         let now = preflight.resolve(self.workload).await?;
         if !now.leads_where(self.resolved) {
             let message = "what the workload refers to was replaced in the destination while it was copied";

@@ -96,7 +96,8 @@ impl WorkloadMigration {
         wanted: &[&'v osm_model::Volume],
         summary: &mut Summary,
     ) -> Result<Vec<Planned<'v>>> {
-        let preflight = Preflight::new(&clouds.src, &clouds.dst, &self.options).await?;
+        let supplement = self.data_dir.read_supplement()?;
+        let preflight = Preflight::new(&clouds.src, &clouds.dst, &self.options, supplement).await?;
         let (mut plan, mut demands) = (Vec::new(), Vec::new());
         for &volume in wanted {
             let Some(id) = volume.info.id.as_deref() else {
