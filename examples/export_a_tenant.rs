@@ -40,7 +40,7 @@ async fn main() -> Result<()> {
     // Everything but the conversion host, which stays where it is.
     let mut filters = FilterSet::default();
     filters.set(Kind::Workload, NameFilter::regex("^(?!os_migrate_conv)")?);
-    let summary = osm_migrate::export(&session, &Kind::IN_ORDER, &filters, &data_dir, &Lines).await?;
+    let summary = osm_migrate::export(&session, &Kind::OF_TENANT, &filters, &data_dir, &Lines).await?;
     println!(
         "{} resources written to {}, {} failed",
         summary.written,

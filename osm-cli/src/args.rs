@@ -98,9 +98,14 @@ pub(crate) struct DataDirectory {
 
 #[derive(Debug, Args)]
 pub(crate) struct Selection {
-    /// Which kinds (networks, subnets, workloads, ...); none: all, in the order of their dependencies.
+    /// Which kinds (networks, subnets, workloads, ...); none: all that a tenant may read, in the order of
+    /// their dependencies.
     #[arg(value_name = "KIND")]
     pub(crate) kinds: Vec<String>,
+    /// Instead of a tenant's kinds those of the whole cloud: projects, users,
+    /// user_project_role_assignments, users_keypairs, flavors. It takes an administrator's credentials.
+    #[arg(long, conflicts_with = "kinds")]
+    pub(crate) admin: bool,
     /// Only resources of this name; can be given several times.
     #[arg(long = "name", value_name = "NAME")]
     pub(crate) names: Vec<String>,

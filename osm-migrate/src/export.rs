@@ -50,7 +50,7 @@ async fn export_kind(
     events: &dyn EventSink,
     summary: &mut Summary,
 ) -> Result<()> {
-    let resources = exporter.export(kind, filters.get(kind)).await?;
+    let resources = exporter.export_filtered(kind, filters).await?;
     let mut supplement = data_dir.read_supplement()?;
     if supplement.merge(&exporter.supplement()) {
         data_dir.write_supplement(&supplement)?;

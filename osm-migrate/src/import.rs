@@ -34,10 +34,7 @@ pub async fn import(
     room::check(session, &importer, kinds, filters, data_dir, events).await?;
     for &kind in Kind::IN_ORDER.iter().filter(|kind| kinds.contains(kind)) {
         let Some(file) = data_dir.read(kind)? else { continue };
-        let filter = filters.get(kind);
-        let wanted = |resource: &&Resource| {
-            resource.kind() == Some(kind) && filter.matches_optional(resource.filter_name())
-        };
+        let wanted = |resource: &&Resource| resource.is_of(kind) && filters.lets_pass(kind, resource);
         let chosen: Vec<&Resource> = file.resources.iter().filter(wanted).collect();
         let may: Vec<&Resource> =
             chosen.iter().copied().filter(|resource| failed.blocker(resource).is_none()).collect();

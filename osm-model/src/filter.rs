@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::kind::Kind;
+use crate::resource::Resource;
 
 /// A list of exact names and regular expressions; a name passes when one of them fits.
 ///
@@ -155,16 +156,33 @@ impl FilterSet {
         self.filters.insert(kind, filter);
     }
 
-    /// The filter of a kind.
+    /// The filter of a kind, by the name that [`Resource::filter_name`] gives; of the keypairs of
+    /// other users, by the name of the user.
     ///
-    /// Router interfaces are chosen by their router and rules by their group, unless they have a
-    /// filter of their own.
+    /// Router interfaces are chosen by their router, rules by their group and keypairs of other
+    /// users by their user, unless they have a filter of their own.
     pub fn get(&self, kind: Kind) -> &NameFilter {
         let owner = match kind {
             Kind::RouterInterface => Kind::Router,
             Kind::SecurityGroupRule => Kind::SecurityGroup,
+            Kind::UserKeypair => Kind::User,
             other => other,
         };
         self.filters.get(&kind).or_else(|| self.filters.get(&owner)).unwrap_or(&self.everything)
+    }
+
+    /// Whether a resource passes that stands in the file of this kind.
+    ///
+    /// Keypairs of other users have two filters: that of their kind for the user, that of
+    /// [`Kind::Keypair`] for the keypair.
+    pub fn lets_pass(&self, kind: Kind, resource: &Resource) -> bool {
+        match (kind, resource) {
+            (Kind::UserKeypair, Resource::Keypair(keypair)) => {
+                let user = keypair.params.user_ref.as_ref().and_then(|user| user.name.as_deref());
+                self.get(kind).matches_optional(user)
+                    && self.get(Kind::Keypair).matches_optional(resource.name())
+            }
+            _ => self.get(kind).matches_optional(resource.filter_name()),
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The kinds of resources that are moved, and the order in which they depend on each other.
+//! The kinds of resources, and the order in which they depend on each other.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,6 +8,14 @@ use crate::error::{Error, ErrorKind};
 /// A kind of resource: one word on the command line, one file in the data directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
+    /// Keystone projects.
+    Project,
+    /// Keystone users.
+    User,
+    /// Which roles users have in projects.
+    RoleAssignment,
+    /// The Nova keypairs of other users.
+    UserKeypair,
     /// Neutron networks.
     Network,
     /// Neutron subnets.
@@ -22,7 +30,7 @@ pub enum Kind {
     RouterInterface,
     /// Glance images.
     Image,
-    /// Nova keypairs.
+    /// The Nova keypairs of the user one is authenticated as.
     Keypair,
     /// Nova flavors.
     Flavor,
@@ -34,7 +42,11 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, each after those it refers to.
-    pub const IN_ORDER: [Self; 11] = [
+    pub const IN_ORDER: [Self; 15] = [
+        Self::Project,
+        Self::User,
+        Self::RoleAssignment,
+        Self::UserKeypair,
         Self::Network,
         Self::Subnet,
         Self::SecurityGroup,
@@ -48,9 +60,32 @@ impl Kind {
         Self::DetachedVolume,
     ];
 
+    /// What a tenant can export, each kind after those it refers to.
+    pub const OF_TENANT: [Self; 11] = [
+        Self::Network,
+        Self::Subnet,
+        Self::SecurityGroup,
+        Self::SecurityGroupRule,
+        Self::Router,
+        Self::RouterInterface,
+        Self::Image,
+        Self::Keypair,
+        Self::Flavor,
+        Self::Workload,
+        Self::DetachedVolume,
+    ];
+
+    /// What an administrator moves for the whole cloud before the tenants move, each kind after
+    /// those it refers to.
+    pub const OF_ADMINISTRATOR: [Self; 5] =
+        [Self::Project, Self::User, Self::RoleAssignment, Self::UserKeypair, Self::Flavor];
+
     /// The `type` of its resources in a file.
     pub fn type_name(self) -> &'static str {
         match self {
+            Self::Project => "openstack.identity.Project",
+            Self::User => "openstack.user.User",
+            Self::RoleAssignment => "openstack.identity.UserProjectRoleAssignment",
             Self::Network => "openstack.network.Network",
             Self::Subnet => "openstack.subnet.Subnet",
             Self::SecurityGroup => "openstack.network.SecurityGroup",
@@ -58,21 +93,25 @@ impl Kind {
             Self::Router => "openstack.network.Router",
             Self::RouterInterface => "openstack.network.RouterInterface",
             Self::Image => "openstack.image.Image",
-            Self::Keypair => "openstack.compute.Keypair",
+            Self::Keypair | Self::UserKeypair => "openstack.compute.Keypair",
             Self::Flavor => "openstack.compute.Flavor",
             Self::Workload => "openstack.compute.Server",
             Self::DetachedVolume => "openstack.network.ServerVolume",
         }
     }
 
-    /// The kind of a `type`, if it is one of those that are moved.
+    /// The kind of a `type`; [`Kind::Keypair`] for keypairs, whoever has them.
     pub fn from_type_name(type_name: &str) -> Option<Self> {
-        Self::IN_ORDER.into_iter().find(|kind| kind.type_name() == type_name)
+        Self::IN_ORDER.into_iter().rev().find(|kind| kind.type_name() == type_name)
     }
 
     /// Its file in the data directory.
     pub fn file_name(self) -> &'static str {
         match self {
+            Self::Project => "projects.yml",
+            Self::User => "users.yml",
+            Self::RoleAssignment => "user_project_role_assignments.yml",
+            Self::UserKeypair => "users_keypairs.yml",
             Self::Network => "networks.yml",
             Self::Subnet => "subnets.yml",
             Self::SecurityGroup => "security_groups.yml",

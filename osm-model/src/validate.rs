@@ -55,7 +55,7 @@ fn identity(resource: &Resource) -> Option<(String, String)> {
             rule.params.description = None;
             Resource::SecurityGroupRule(rule).compared()
         }
-        Resource::RouterInterface(_) | Resource::Other(_) => resource.compared(),
+        Resource::RouterInterface(_) | Resource::RoleAssignment(_) => resource.compared(),
         _ => return None,
     };
     Some((crate::yaml::dump(&params), "the same params".to_owned()))
@@ -63,7 +63,9 @@ fn identity(resource: &Resource) -> Option<(String, String)> {
 
 fn duplicate(resource: &Resource, what: &str, first: &Place, here: Place) -> Error {
     let fix = match resource.kind() {
-        Some(Kind::SecurityGroupRule | Kind::RouterInterface) | None => "remove one of them",
+        Some(Kind::SecurityGroupRule | Kind::RouterInterface | Kind::RoleAssignment) | None => {
+            "remove one of them"
+        }
         Some(_) => "remove or rename one of them, or both would be imported as one",
     };
     let message =

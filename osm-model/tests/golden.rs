@@ -74,7 +74,9 @@ fn models_every_member_that_is_exported() {
                 Resource::Flavor(it) => [&it.params.extra, &it.info.extra],
                 Resource::Server(it) => [&it.params.extra, &it.info.extra],
                 Resource::Volume(it) => [&it.params.extra, &it.info.extra],
-                Resource::Other(_) => continue,
+                Resource::Project(it) => [&it.params.extra, &it.info.extra],
+                Resource::User(it) => [&it.params.extra, &it.info.extra],
+                Resource::RoleAssignment(it) => [&it.params.extra, &it.info.extra],
             };
             for extra in extra {
                 assert!(extra.is_empty(), "{}: {extra:?}", path.display());
@@ -102,6 +104,27 @@ fn reads_the_values_behind_the_quotes() {
     assert_eq!(web.params.ports[1].params.fixed_ips_refs[0].ip_address.as_deref(), Some("10.10.4.11"));
     assert_eq!(web.params.floating_ips[0].info.tags, ["1e3", "fip"]);
     assert!(web.migration_params.data_copy);
+}
+
+#[test]
+fn reads_what_administrators_export() {
+    let projects = parse(Kind::Project.file_name()).resources;
+    let Resource::Project(child) = &projects[0] else { panic!("not a project") };
+    let parent = child.params.parent_ref.as_ref().unwrap();
+    assert_eq!(parent.name.as_deref(), Some("golden-pub-extra"));
+    assert_eq!(parent.domain_name.as_deref(), Some("Default"));
+    let users = parse(Kind::User.file_name()).resources;
+    let Resource::User(mate) = &users[1] else { panic!("not a user") };
+    assert_eq!(mate.params.email.as_deref(), Some("+123@example.org"));
+    assert_eq!(mate.params.is_enabled, Some(false));
+    let assignments = parse(Kind::RoleAssignment.file_name()).resources;
+    assert_eq!((assignments[0].filter_name(), assignments[0].id()), (Some("golden-pub-mate"), None));
+    let keypairs = parse(Kind::UserKeypair.file_name()).resources;
+    assert!(keypairs.iter().all(|keypair| keypair.is_of(Kind::UserKeypair)));
+    let flavors = parse(Kind::Flavor.file_name()).resources;
+    let Resource::Flavor(private) = &flavors[2] else { panic!("not a flavor") };
+    assert_eq!((private.params.rxtx_factor, private.params.swap), (Some(1.5), Some(64)));
+    assert_eq!(private.migration_params.access_refs, None);
 }
 
 #[test]

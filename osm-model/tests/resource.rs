@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use osm_model::{
-    Entry, FilterSet, Kind, Network, NetworkInfo, NetworkParams, OS_MIGRATE_VERSION, Other, PortParams,
-    Reference, Resource, ResourceFile, Server, Upsert, VolumeParams, yaml,
+    Entry, FilterSet, Kind, Network, NetworkInfo, NetworkParams, OS_MIGRATE_VERSION, PortParams, Reference,
+    Resource, ResourceFile, Server, Upsert, VolumeParams,
 };
 
 fn network(id: &str, name: &str) -> Network {
@@ -16,12 +16,6 @@ fn network(id: &str, name: &str) -> Network {
 
 fn resource(id: &str, name: &str) -> Resource {
     Resource::Network(network(id, name))
-}
-
-fn other(text: &str) -> Resource {
-    let raw = yaml::load(text).unwrap().as_map().unwrap().clone();
-    let type_name = raw.get("type").and_then(|node| node.as_str()).unwrap().to_owned();
-    Resource::Other(Other { type_name, raw })
 }
 
 #[test]
@@ -79,18 +73,19 @@ resources:
 
 #[test]
 fn role_assignments_are_the_same_by_their_three_ids() {
-    let assignment = |user: &str| {
-        let text = format!(
-            "{{type: openstack.identity.UserProjectRoleAssignment, params: {{}}, \
-             _info: {{project_id: p, role_id: r, user_id: {user}}}}}"
-        );
-        other(&text)
+    let assignment = |user: Option<&str>| {
+        let mut assignment = osm_model::RoleAssignment::default();
+        assignment.info.project_id = Some("p".to_owned());
+        assignment.info.role_id = Some("r".to_owned());
+        assignment.info.user_id = user.map(str::to_owned);
+        Resource::RoleAssignment(assignment)
     };
     let mut file = ResourceFile::new();
-    assert_eq!(file.upsert(assignment("u")), Upsert::Appended);
-    assert_eq!(file.upsert(assignment("v")), Upsert::Appended);
-    assert_eq!(file.upsert(assignment("u")), Upsert::Unchanged);
-    assert_eq!(assignment("u").kind(), None);
+    assert_eq!(file.upsert(assignment(Some("u"))), Upsert::Appended);
+    assert_eq!(file.upsert(assignment(Some("v"))), Upsert::Appended);
+    assert_eq!(file.upsert(assignment(Some("u"))), Upsert::Unchanged);
+    assert_eq!(file.upsert(assignment(None)), Upsert::Appended);
+    assert_eq!(file.upsert(assignment(None)), Upsert::Appended);
 }
 
 #[test]
@@ -159,12 +154,52 @@ fn kinds_know_their_words_files_and_types() {
     for kind in Kind::IN_ORDER {
         assert_eq!(kind.word().parse::<Kind>().unwrap(), kind);
         assert_eq!(kind.file_name(), format!("{kind}.yml"));
-        assert_eq!(Kind::from_type_name(kind.type_name()), Some(kind));
+        let of_type = if kind == Kind::UserKeypair { Kind::Keypair } else { kind };
+        assert_eq!(Kind::from_type_name(kind.type_name()), Some(of_type));
     }
     assert_eq!("security-group-rule".parse::<Kind>().unwrap(), Kind::SecurityGroupRule);
     assert_eq!("workloads".parse::<Kind>().unwrap(), Kind::Workload);
-    let error = "projects".parse::<Kind>().unwrap_err().to_string();
+    assert_eq!("user-project-role-assignment".parse::<Kind>().unwrap(), Kind::RoleAssignment);
+    let error = "domains".parse::<Kind>().unwrap_err().to_string();
     assert!(error.contains("networks, subnets, security_groups, security_group_rules, routers"), "{error}");
+}
+
+#[test]
+fn each_kind_is_a_tenants_or_an_administrators() {
+    for kind in Kind::IN_ORDER {
+        let of_tenant = Kind::OF_TENANT.contains(&kind);
+        assert!(of_tenant || Kind::OF_ADMINISTRATOR.contains(&kind), "{kind}");
+    }
+}
+
+#[test]
+fn users_and_projects_are_told_apart_by_domain() {
+    let user = |domain: &str| {
+        let mut user = osm_model::User::default();
+        user.params.name = Some("alice".to_owned());
+        user.params.domain_ref = Some(Reference::named(domain));
+        Resource::User(user)
+    };
+    assert_eq!(user("Default").import_identity().as_deref(), Some("openstack.user.User:alice:Default"));
+    assert_ne!(user("Default").import_identity(), user("ldap").import_identity());
+}
+
+#[test]
+fn keypairs_of_others_are_chosen_by_user_and_by_name() {
+    let keypair = |user: &str, name: &str| {
+        let mut keypair = osm_model::Keypair::default();
+        keypair.params.name = Some(name.to_owned());
+        keypair.params.user_ref = Some(Reference::named(user));
+        Resource::Keypair(keypair)
+    };
+    let mut filters = FilterSet::default();
+    filters.set(Kind::User, osm_model::NameFilter::exact(["alice"]));
+    assert!(filters.lets_pass(Kind::UserKeypair, &keypair("alice", "laptop")));
+    assert!(!filters.lets_pass(Kind::UserKeypair, &keypair("bob", "laptop")));
+    assert!(filters.lets_pass(Kind::Keypair, &keypair("bob", "laptop")));
+    filters.set(Kind::Keypair, osm_model::NameFilter::exact(["desktop"]));
+    assert!(!filters.lets_pass(Kind::UserKeypair, &keypair("alice", "laptop")));
+    assert!(filters.lets_pass(Kind::UserKeypair, &keypair("alice", "desktop")));
 }
 
 #[test]

@@ -194,7 +194,7 @@ fn passes_a_whole_export_with_role_assignments() {
 #[test]
 fn passes_an_export_without_administrators_files() {
     let mut files = folder("export");
-    files.retain(|(name, _)| Kind::IN_ORDER.iter().any(|kind| Path::new(kind.file_name()) == name));
+    files.retain(|(name, _)| Kind::OF_TENANT.iter().any(|kind| Path::new(kind.file_name()) == name));
     assert_eq!(files.len(), 11);
     assert!(validate(&files).is_empty());
 }

@@ -120,7 +120,8 @@ async fn an_error_of_the_sink_is_told_as_its_own_and_the_connection_lives_on() {
     let options = ClientOptions { connections: 1, ..ClientOptions::default() };
     let client = Arc::new(Client::connect(&server.uri, &options).await.unwrap());
     let sink: Arc<dyn BlockSink> = Arc::new(Failing { bad: 5 << 20 });
-    let error = BlockSource::splice(client.as_ref(), ByteRange::new(4 << 20, 4 << 20), &sink).await.unwrap_err();
+    let error =
+        BlockSource::splice(client.as_ref(), ByteRange::new(4 << 20, 4 << 20), &sink).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NoSpace);
     assert_eq!(error.context().endpoint.as_deref(), Some("the sink"), "{error}");
     let buffer = client.read(9 << 20, Buffer::zeroed(70_000)).await.unwrap();

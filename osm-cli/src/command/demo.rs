@@ -39,7 +39,7 @@ pub(crate) async fn run(globals: &Globals<'_>, arguments: args::Demo) -> Result<
     let src = inner.connect("src").await?;
     let filters = filters()?;
     let data = DataDir::new(&data_dir);
-    let mut total = osm_migrate::export(&src, &Kind::IN_ORDER, &filters, &data, events.as_ref()).await?;
+    let mut total = osm_migrate::export(&src, &Kind::OF_TENANT, &filters, &data, events.as_ref()).await?;
     flows::insist_on_valid(globals, &data)?;
 
     headline(globals, "Import: creating it in cloud dst");
@@ -93,7 +93,7 @@ fn workloads(lab: &Lab, data_dir: &Path) -> args::Migrate {
 
 fn filters() -> Result<FilterSet> {
     let mut filters = FilterSet::default();
-    for kind in Kind::IN_ORDER {
+    for kind in Kind::OF_TENANT {
         filters.set(kind, NameFilter::regex(NOT_OF_CONVERSION_HOSTS)?);
     }
     Ok(filters)

@@ -12,7 +12,7 @@ use crate::args::{self, Selection};
 use crate::{exit, output};
 
 pub(crate) async fn export(globals: &Globals<'_>, arguments: args::Export) -> Result<ExitCode> {
-    let (kinds, filters) = arguments.selection.resolve(&Kind::IN_ORDER)?;
+    let (kinds, filters) = arguments.selection.resolve(&Kind::OF_TENANT)?;
     let session = globals.connect(&arguments.src).await?;
     let data_dir = DataDir::new(arguments.data.data_dir);
     data_dir.make()?;
@@ -49,9 +49,9 @@ pub(crate) fn validate(globals: &Globals<'_>, arguments: &args::Validate) -> Res
     Ok(ExitCode::SUCCESS)
 }
 
-/// The kinds that `import` creates: all but those with disks.
+/// The kinds of a tenant that `import` creates: all but those with disks.
 pub(super) fn importable() -> Vec<Kind> {
-    Kind::IN_ORDER.into_iter().filter(|kind| !has_disks(*kind)).collect()
+    Kind::OF_TENANT.into_iter().filter(|kind| !has_disks(*kind)).collect()
 }
 
 /// Whether resources of this kind hold disks, which only a migration can bring over.
@@ -84,7 +84,8 @@ pub(super) fn closed(summary: &Summary, events: &dyn osm_migrate::EventSink) -> 
 }
 
 impl Selection {
-    /// The kinds and name filters that were asked for; no kind means `usual`.
+    /// The kinds and name filters that were asked for; no kind means `usual`, or what only an
+    /// administrator can move.
     fn resolve(&self, usual: &[Kind]) -> Result<(Vec<Kind>, FilterSet)> {
         let mut kinds = Vec::new();
         for word in &self.kinds {
@@ -94,7 +95,7 @@ impl Selection {
             })?);
         }
         if kinds.is_empty() {
-            kinds.extend_from_slice(usual);
+            kinds.extend_from_slice(if self.admin { &Kind::OF_ADMINISTRATOR } else { usual });
         }
         let mut filters = FilterSet::default();
         if !self.names.is_empty() || !self.regexes.is_empty() {

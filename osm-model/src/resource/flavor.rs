@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{Entry, Params};
 use crate::record::record;
+use crate::reference::Reference;
 
 /// A flavor; only administrators can create one.
-pub type Flavor = Entry<FlavorParams, FlavorInfo>;
+pub type Flavor = Entry<FlavorParams, FlavorInfo, FlavorMigrationParams>;
 
 record! {
     /// What of a flavor is imported.
@@ -43,6 +44,17 @@ record! {
         id: Option<String>,
         /// `OS-FLV-DISABLED:disabled`
         is_disabled: Option<bool>,
+    }
+}
+
+record! {
+    /// How to migrate a flavor.
+    #[derive(Default)]
+    pub struct FlavorMigrationParams: Migration {}
+    optional {
+        /// Projects that may use a private flavor. OS Migrate does not know this member, and lets
+        /// it be: it neither compares nor checks what stands here.
+        access_refs: Option<Vec<Reference>>,
     }
 }
 

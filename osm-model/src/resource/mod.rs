@@ -1,6 +1,5 @@
 //! The resources of a file.
 
-mod admin;
 mod entry;
 mod flavor;
 mod floating_ip;
@@ -8,21 +7,26 @@ mod image;
 mod keypair;
 mod network;
 mod port;
+mod project;
+mod role_assignment;
 mod router;
 mod router_interface;
 mod security_group;
 mod security_group_rule;
 mod server;
 mod subnet;
+mod user;
 mod volume;
 
 pub use entry::{Entry, NoMigrationParams};
-pub use flavor::{Flavor, FlavorInfo, FlavorParams};
+pub use flavor::{Flavor, FlavorInfo, FlavorMigrationParams, FlavorParams};
 pub use floating_ip::{FloatingIp, FloatingIpInfo, FloatingIpParams};
 pub use image::{Image, ImageInfo, ImageParams};
 pub use keypair::{Keypair, KeypairInfo, KeypairParams};
 pub use network::{Network, NetworkInfo, NetworkParams};
 pub use port::{Port, PortInfo, PortParams};
+pub use project::{Project, ProjectInfo, ProjectParams};
+pub use role_assignment::{RoleAssignment, RoleAssignmentInfo, RoleAssignmentParams};
 pub use router::{ExternalGateway, Router, RouterInfo, RouterParams};
 pub use router_interface::{FixedIp, RouterInterface, RouterInterfaceInfo, RouterInterfaceParams};
 pub use security_group::{SecurityGroup, SecurityGroupInfo, SecurityGroupParams};
@@ -32,6 +36,7 @@ pub use server::{
     ServerMigrationParams, ServerParams, VolumeUuid,
 };
 pub use subnet::{AllocationPool, HostRoute, Subnet, SubnetInfo, SubnetParams};
+pub use user::{User, UserInfo, UserParams};
 pub use volume::{Volume, VolumeInfo, VolumeParams};
 
 use serde::ser::{Serialize, Serializer};
@@ -39,7 +44,7 @@ use serde::ser::{Serialize, Serializer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kind::Kind;
 use crate::record::{Field, Form, Reader, Record};
-use crate::yaml::{Map, Node};
+use crate::yaml::Node;
 
 /// The `params` of a type of resource.
 pub(crate) trait Params: Record + Field {
@@ -85,26 +90,20 @@ pub enum Resource {
     Server(Server),
     /// A detached volume.
     Volume(Volume),
-    /// A type that is carried along but not moved.
-    Other(Other),
+    /// A project.
+    Project(Project),
+    /// A user.
+    User(User),
+    /// A role that a user has in a project.
+    RoleAssignment(RoleAssignment),
 }
 
-/// A resource that is carried along as it stands in the file.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Other {
-    /// Its `type`.
-    pub type_name: String,
-    /// All of it.
-    pub raw: Map,
-}
-
-/// Types of OS Migrate that are carried along, not moved.
-const CARRIED: [&str; 3] =
-    [admin::ProjectParams::TYPE, admin::UserParams::TYPE, admin::RoleAssignmentParams::TYPE];
-
-/// Does the same to the entry of any variant but `Other`.
+/// Does the same to the entry of any variant; assignments, which have no id, come last.
 macro_rules! each {
-    ($resource:expr, $entry:ident => $body:expr, $other:ident => $otherwise:expr) => {
+    ($resource:expr, $entry:ident => $body:expr) => {
+        each!($resource, $entry => $body, $entry => $body)
+    };
+    ($resource:expr, $entry:ident => $body:expr, $assignment:pat => $otherwise:expr) => {
         match $resource {
             Resource::Network($entry) => $body,
             Resource::Subnet($entry) => $body,
@@ -117,15 +116,22 @@ macro_rules! each {
             Resource::Flavor($entry) => $body,
             Resource::Server($entry) => $body,
             Resource::Volume($entry) => $body,
-            Resource::Other($other) => $otherwise,
+            Resource::Project($entry) => $body,
+            Resource::User($entry) => $body,
+            Resource::RoleAssignment($assignment) => $otherwise,
         }
     };
 }
 
 impl Resource {
-    /// Its kind; `None` for a type that is not moved.
+    /// Its kind; [`Kind::Keypair`] for a keypair, whoever has it.
     pub fn kind(&self) -> Option<Kind> {
         Kind::from_type_name(self.type_name())
+    }
+
+    /// Whether it may stand in the file of this kind.
+    pub fn is_of(&self, kind: Kind) -> bool {
+        self.type_name() == kind.type_name()
     }
 
     /// Its `type`.
@@ -133,18 +139,18 @@ impl Resource {
         fn of<P: Params, I, M>(_: &Entry<P, I, M>) -> &'static str {
             P::TYPE
         }
-        each!(self, entry => of(entry), other => &other.type_name)
+        each!(self, entry => of(entry))
     }
 
     /// Its name, if it has one that is not empty.
     pub fn name(&self) -> Option<&str> {
-        let name = each!(self, entry => entry.params.name(), other => other.text("params", "name"));
+        let name = each!(self, entry => entry.params.name());
         name.filter(|name| !name.is_empty())
     }
 
-    /// Its id on the source.
+    /// Its id on the source; a role assignment has none.
     pub fn id(&self) -> Option<&str> {
-        each!(self, entry => entry.info.id.as_deref(), other => other.text("_info", "id"))
+        each!(self, entry => entry.info.id.as_deref(), _ => None)
     }
 
     /// The name that a filter is applied to: its own, or the one of what it belongs to.
@@ -152,6 +158,7 @@ impl Resource {
         let owner = match self {
             Self::RouterInterface(interface) => &interface.params.device_ref,
             Self::SecurityGroupRule(rule) => &rule.params.security_group_ref,
+            Self::RoleAssignment(assignment) => &assignment.params.user_ref,
             _ => return self.name(),
         };
         owner.as_ref()?.name.as_deref()
@@ -162,8 +169,16 @@ impl Resource {
     pub fn import_identity(&self) -> Option<String> {
         let name = self.name()?;
         let type_name = self.type_name();
-        let Self::Keypair(keypair) = self else { return Some(format!("{type_name}:{name}")) };
-        let user = keypair.params.user_ref.as_ref();
+        let user = match self {
+            Self::Keypair(keypair) => keypair.params.user_ref.as_ref(),
+            // Names of projects and users are unique in their domain only.
+            Self::Project(Entry { params: ProjectParams { domain_ref, .. }, .. })
+            | Self::User(Entry { params: UserParams { domain_ref, .. }, .. }) => {
+                let domain = domain_ref.as_ref().and_then(|domain| domain.name.as_deref());
+                return Some(format!("{type_name}:{name}:{}", domain.unwrap_or_default()));
+            }
+            _ => return Some(format!("{type_name}:{name}")),
+        };
         let user_name = user.and_then(|user| user.name.as_deref()).unwrap_or_default();
         let domain = user.and_then(|user| user.domain_name.as_deref()).unwrap_or_default();
         Some(format!("{type_name}:{name}:{user_name}:{domain}"))
@@ -180,10 +195,8 @@ impl Resource {
                     && one.info.id == two.info.id
                     && one.params.user_ref == two.params.user_ref
             }
-            (Self::Other(one), Self::Other(two)) if one.type_name == admin::RoleAssignmentParams::TYPE => {
-                let part = |other: &Other, key| other.text("_info", key).map(str::to_owned);
-                let parts = |other: &Other| ["project_id", "role_id", "user_id"].map(|key| part(other, key));
-                parts(one).iter().all(Option::is_some) && parts(one) == parts(two)
+            (Self::RoleAssignment(one), Self::RoleAssignment(two)) => {
+                one.info.ids().is_some() && one.info.ids() == two.info.ids()
             }
             _ => self.id().is_some() && self.id() == other.id(),
         }
@@ -206,7 +219,7 @@ impl Resource {
     }
 
     fn write(&self, form: Form) -> Node {
-        each!(self, entry => entry.write(form), other => other.write(form))
+        each!(self, entry => entry.write(form))
     }
 
     /// Reads a resource; problems go to the reader.
@@ -231,11 +244,11 @@ impl Resource {
                 return Err(Error::new(ErrorKind::UnknownType, message));
             }
         };
-        let Some(kind) = Kind::from_type_name(type_name) else {
-            read_carried(type_name, node, reader)?;
-            return Ok(Some(Self::Other(Other { type_name: type_name.to_owned(), raw: map.clone() })));
-        };
+        let Some(kind) = Kind::from_type_name(type_name) else { return Err(unknown_type(type_name)) };
         Ok(match kind {
+            Kind::Project => Field::read(node, reader).map(Self::Project),
+            Kind::User => Field::read(node, reader).map(Self::User),
+            Kind::RoleAssignment => Field::read(node, reader).map(Self::RoleAssignment),
             Kind::Network => Field::read(node, reader).map(Self::Network),
             Kind::Subnet => Field::read(node, reader).map(Self::Subnet),
             Kind::SecurityGroup => Field::read(node, reader).map(Self::SecurityGroup),
@@ -243,7 +256,7 @@ impl Resource {
             Kind::Router => Field::read(node, reader).map(Self::Router),
             Kind::RouterInterface => Field::read(node, reader).map(Self::RouterInterface),
             Kind::Image => Field::read(node, reader).map(Self::Image),
-            Kind::Keypair => Field::read(node, reader).map(Self::Keypair),
+            Kind::Keypair | Kind::UserKeypair => Field::read(node, reader).map(Self::Keypair),
             Kind::Flavor => Field::read(node, reader).map(Self::Flavor),
             Kind::Workload => Field::read(node, reader).map(Self::Server),
             Kind::DetachedVolume => Field::read(node, reader).map(Self::Volume),
@@ -251,32 +264,12 @@ impl Resource {
     }
 }
 
-/// Checks a resource that is carried along.
-fn read_carried(type_name: &str, node: &Node, reader: &mut Reader) -> Result<()> {
-    match type_name {
-        admin::ProjectParams::TYPE => drop(admin::Project::read(node, reader)),
-        admin::UserParams::TYPE => drop(admin::User::read(node, reader)),
-        admin::RoleAssignmentParams::TYPE => drop(admin::UserProjectRoleAssignment::read(node, reader)),
-        _ => return Err(unknown_type(type_name)),
-    }
-    Ok(())
-}
-
 fn unknown_type(type_name: &str) -> Error {
-    let known = Kind::IN_ORDER.map(Kind::type_name).into_iter().chain(CARRIED).collect::<Vec<_>>().join(", ");
+    let mut known = Kind::IN_ORDER.map(Kind::type_name).to_vec();
+    known.sort_unstable();
+    known.dedup();
+    let known = known.join(", ");
     Error::new(ErrorKind::UnknownType, format!("unknown resource type `{type_name}`: use one of {known}"))
-}
-
-impl Other {
-    fn write(&self, form: Form) -> Node {
-        let compared = |key: &Node| matches!(key.as_str(), Some("type" | "params"));
-        let entries = self.raw.iter().filter(|(key, _)| form == Form::File || compared(key));
-        Node::Map(entries.cloned().collect())
-    }
-
-    fn text(&self, section: &str, key: &str) -> Option<&str> {
-        self.raw.get(section)?.as_map()?.get(key)?.as_str()
-    }
 }
 
 impl Serialize for Resource {

@@ -6,15 +6,31 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::{Compute, CreateFlavor, CreateKeypair, Flavor, Keypair, gone_is_fine};
-use crate::error::Result;
+use crate::discovery::Microversion;
+use crate::error::{Error, ErrorKind, Result};
 
 impl Compute {
+    /// A Nova that does not know users in requests for keypairs would mean the caller's own.
+    fn knows_other_users(&self, user_id: Option<&str>) -> Result<()> {
+        if user_id.is_none() || self.service.microversion() >= Some(Microversion::new(2, 10)) {
+            return Ok(());
+        }
+        let message = "this Nova is older than microversion 2.10 and shows nobody the keypairs of others: move \
+                       them as their users";
+        Err(Error::new(ErrorKind::Config, message).with_service("compute"))
+    }
+
     /// The keypairs of a user, or of the one authenticated as.
+    ///
+    /// # Errors
+    /// `Forbidden` when they are another's and this user is no administrator; `Config` when the
+    /// cloud is too old to tell users apart.
     pub async fn keypairs(&self, user_id: Option<&str>) -> Result<Vec<Keypair>> {
         #[derive(serde::Deserialize)]
         struct Item {
             keypair: Keypair,
         }
+        self.knows_other_users(user_id)?;
         let query: Vec<_> = user_id.map(|user_id| ("user_id", user_id)).into_iter().collect();
         let items: Vec<Item> = self.service.list("list keypairs", "os-keypairs", &query, "keypairs").await?;
         Ok(items.into_iter().map(|item| item.keypair).collect())
@@ -22,6 +38,7 @@ impl Compute {
 
     /// A keypair by name.
     pub async fn keypair(&self, name: &str, user_id: Option<&str>) -> Result<Option<Keypair>> {
+        self.knows_other_users(user_id)?;
         let path = format!("os-keypairs/{}", path_segment(name));
         let mut request = self.service.request("show keypair", Method::GET, path);
         if let Some(user_id) = user_id {
@@ -32,6 +49,7 @@ impl Compute {
 
     /// Makes a keypair from a public key.
     pub async fn create_keypair(&self, keypair: &CreateKeypair) -> Result<Keypair> {
+        self.knows_other_users(keypair.user_id.as_deref())?;
         let request = self.service.request("create keypair", Method::POST, "os-keypairs");
         request.json(&json!({ "keypair": keypair })).keyed("keypair").await
     }
@@ -63,6 +81,46 @@ impl Compute {
     pub async fn create_flavor(&self, flavor: &CreateFlavor) -> Result<Flavor> {
         let request = self.service.request("create flavor", Method::POST, "flavors");
         request.json(&json!({ "flavor": flavor })).keyed("flavor").await
+    }
+
+    /// Changes a flavor's description, the one thing of it that can change.
+    ///
+    /// # Errors
+    /// `Config` when the cloud is older than microversion 2.55.
+    pub async fn describe_flavor(&self, id: &str, description: &str) -> Result<Flavor> {
+        if self.service.microversion() < Some(Microversion::new(2, 55)) {
+            let message = "this Nova is older than microversion 2.55 and gives flavors no description";
+            return Err(Error::new(ErrorKind::Config, message).with_service("compute"));
+        }
+        let path = format!("flavors/{}", path_segment(id));
+        let request = self.service.request("update flavor", Method::PUT, path);
+        request.json(&json!({"flavor": {"description": description}})).keyed("flavor").await
+    }
+
+    /// The ids of the projects that may use a private flavor.
+    ///
+    /// # Errors
+    /// `NotFound` when the flavor is public.
+    pub async fn flavor_access(&self, id: &str) -> Result<Vec<String>> {
+        #[derive(serde::Deserialize)]
+        struct Access {
+            tenant_id: String,
+        }
+        let path = format!("flavors/{}/os-flavor-access", path_segment(id));
+        let request = self.service.request("list flavor access", Method::GET, path);
+        let access: Vec<Access> = request.keyed("flavor_access").await?;
+        Ok(access.into_iter().map(|access| access.tenant_id).collect())
+    }
+
+    /// Lets a project use a private flavor; one that may already is fine.
+    pub async fn add_flavor_access(&self, id: &str, project_id: &str) -> Result<()> {
+        let path = format!("flavors/{}/action", path_segment(id));
+        let request = self.service.request("add flavor access", Method::POST, path);
+        match request.json(&json!({"addTenantAccess": {"tenant": project_id}})).idempotent(true).empty().await
+        {
+            Err(error) if error.kind() == ErrorKind::Conflict => Ok(()),
+            done => done,
+        }
     }
 
     /// Sets extra specs of a flavor; keys not named keep their value.

@@ -1,10 +1,12 @@
 //! Export: what a cloud has, as resources of files.
 //!
-//! Only what the session's project owns is exported, and nothing is changed.
+//! Only what the session's project owns is exported, but for what belongs to no project; nothing is
+//! changed.
 //! References are given as names, so that another cloud can find its own.
 
 mod asset;
 mod group;
+mod identity;
 mod image;
 mod topology;
 mod volume;
@@ -14,7 +16,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use osm_model::{Addition, Kind, NameFilter, Resource, Supplement};
+use osm_model::{Addition, FilterSet, Kind, NameFilter, Resource, Supplement};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::network::Object;
@@ -26,7 +28,8 @@ const AT_ONCE: usize = 8;
 
 /// All resources of a kind that the filter lets pass, in the order of the file.
 ///
-/// Rules are chosen by the name of their group, router interfaces by the name of their router.
+/// Rules are chosen by the name of their group, router interfaces by the name of their router, role
+/// assignments and keypairs of other users by the name of the user.
 ///
 /// # Errors
 /// The first request that fails; nothing is exported of a kind then.
@@ -79,6 +82,10 @@ impl Exporter {
     /// As [`export`].
     pub async fn export(&self, kind: Kind, filter: &NameFilter) -> Result<Vec<Resource>> {
         match kind {
+            Kind::Project => self.projects(filter).await,
+            Kind::User => self.users(filter).await,
+            Kind::RoleAssignment => self.role_assignments(filter).await,
+            Kind::UserKeypair => self.user_keypairs(filter, &NameFilter::all()).await,
             Kind::Network => self.networks(filter).await,
             Kind::Subnet => self.subnets(filter).await,
             Kind::Router => self.routers(filter).await,
@@ -90,6 +97,17 @@ impl Exporter {
             Kind::Flavor => self.flavors(filter).await,
             Kind::Workload => self.workloads(filter).await,
             Kind::DetachedVolume => self.detached_volumes(filter).await,
+        }
+    }
+
+    /// As [`export`], with the filter or filters that the set has for the kind.
+    ///
+    /// # Errors
+    /// As [`export`].
+    pub async fn export_filtered(&self, kind: Kind, filters: &FilterSet) -> Result<Vec<Resource>> {
+        match kind {
+            Kind::UserKeypair => self.user_keypairs(filters.get(kind), filters.get(Kind::Keypair)).await,
+            _ => self.export(kind, filters.get(kind)).await,
         }
     }
 }

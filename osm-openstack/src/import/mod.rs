@@ -118,7 +118,11 @@ impl Importer {
             Resource::Image(image) => self.image(image).await,
             Resource::Keypair(keypair) => self.keypair(keypair).await,
             Resource::Flavor(flavor) => self.flavor(flavor).await,
-            Resource::Server(_) | Resource::Volume(_) | Resource::Other(_) => {
+            Resource::Project(_)
+            | Resource::User(_)
+            | Resource::RoleAssignment(_)
+            | Resource::Server(_)
+            | Resource::Volume(_) => {
                 let message =
                     format!("a resource of type {} cannot be imported this way", resource.type_name());
                 Err(Error::new(ErrorKind::Config, message))

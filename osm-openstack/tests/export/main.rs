@@ -1,6 +1,7 @@
 //! Export: what is odd, hidden, nameless or gone in a cloud.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "the test ends there")]
 
+mod administrator;
 mod gone;
 mod names;
 mod owner;

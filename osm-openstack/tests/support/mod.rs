@@ -11,6 +11,7 @@ use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 pub(crate) const PROJECT: &str = "27d981bfd3244e928e255311efd7fb87";
 pub(crate) const USER: &str = "3e5946b089e1446c833e6ad9c679bb13";
+pub(crate) const ADMINISTRATOR: &str = "f6955074fb5c45d9927d3c1690c71168";
 
 /// The services' addresses below the server's root, as its catalog has them.
 const SERVICES: [(&str, &str); 5] = [
@@ -30,6 +31,11 @@ pub(crate) struct Cloud {
 impl Cloud {
     /// A cloud whose services answer with `answer`.
     pub(crate) async fn answering(answer: impl Respond + 'static) -> Self {
+        Self::answering_to(USER, answer).await
+    }
+
+    /// As [`Self::answering`], for a session of this user.
+    pub(crate) async fn answering_to(user: &str, answer: impl Respond + 'static) -> Self {
         let server = MockServer::start().await;
         let catalog: Vec<Value> = SERVICES
             .iter()
@@ -42,7 +48,7 @@ impl Cloud {
             "issued_at": "2026-01-01T00:00:00Z",
             "expires_at": "2026-01-01T08:00:00Z",
             "methods": ["password"],
-            "user": {"id": USER, "name": "u", "domain": {"id": "default", "name": "Default"}},
+            "user": {"id": user, "name": "u", "domain": {"id": "default", "name": "Default"}},
             "project": {"id": PROJECT, "name": "p", "domain": {"id": "default", "name": "Default"}},
             "roles": [{"id": "1", "name": "member"}],
             "catalog": catalog,
