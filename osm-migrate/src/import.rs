@@ -1,14 +1,14 @@
 //! Import: from resource files to a cloud. Workloads are not imported but migrated.
 
 mod finish;
+mod order;
 mod room;
 
-use std::collections::HashSet;
-
-use osm_model::{FilterSet, Kind, Reference, Resource};
+use osm_model::{FilterSet, Kind, Resource};
 use osm_openstack::Session;
 use osm_openstack::import::{ImportOptions, Importer};
 
+use self::order::{Failed, Key, parents_first};
 use crate::label::label;
 use crate::{DataDir, Error, ErrorKind, Event, EventSink, Outcome, Result, Summary};
 
@@ -43,7 +43,7 @@ pub async fn import(
             false => Vec::new(),
         };
         importer.prepare(kind, &may, &rules.iter().collect::<Vec<_>>()).await?;
-        for resource in chosen {
+        for resource in parents_first(chosen) {
             if matches!(kind, Kind::Workload | Kind::DetachedVolume) {
                 summary.count(Outcome::Skipped);
                 events.emit(&event(kind, resource, None, Outcome::Skipped, None));
@@ -65,7 +65,7 @@ pub async fn import(
                 }
                 Err(error) if error.kind() == ErrorKind::Auth => return Err(error),
                 Err(error) => {
-                    failed.add(kind, resource);
+                    failed.add(resource);
                     events.emit(&event(kind, resource, None, Outcome::Failed, Some(error.chain())));
                     summary.fail(format!("{} {}", kind.word(), named(resource)), &error);
                 }
@@ -91,75 +91,8 @@ fn named(resource: &Resource) -> String {
     label(resource).unwrap_or_else(|| "without name".to_owned())
 }
 
-fn blocked((kind, name): &(Kind, String)) -> Error {
+fn blocked(blocker: &Key) -> Error {
+    let Key { kind, name, .. } = blocker;
     Error::new(ErrorKind::Blocked, format!("it needs `{name}` of {}, which failed", kind.word()))
         .with_hint("see why that one failed, then import again")
-}
-
-/// What could not be imported in this run, by kind and name.
-#[derive(Debug, Default)]
-struct Failed {
-    names: HashSet<(Kind, String)>,
-}
-
-impl Failed {
-    fn add(&mut self, kind: Kind, resource: &Resource) {
-        if let Some(name) = resource.name() {
-            self.names.insert((kind, name.to_owned()));
-        }
-    }
-
-    /// The first failed thing that the resource refers to.
-    fn blocker(&self, resource: &Resource) -> Option<(Kind, String)> {
-        if self.names.is_empty() {
-            return None;
-        }
-        let needs = match resource {
-            Resource::Subnet(subnet) => vec![(Kind::Network, &subnet.params.network_ref)],
-            Resource::SecurityGroupRule(rule) => vec![
-                (Kind::SecurityGroup, &rule.params.security_group_ref),
-                (Kind::SecurityGroup, &rule.params.remote_group_ref),
-            ],
-            Resource::RouterInterface(interface) => {
-                let mut needs = vec![
-                    (Kind::Router, &interface.params.device_ref),
-                    (Kind::Network, &interface.params.network_ref),
-                ];
-                needs.extend(interface.params.fixed_ips_refs.iter().map(|ip| (Kind::Subnet, &ip.subnet_ref)));
-                needs
-            }
-            _ => Vec::new(),
-        };
-        needs.into_iter().find_map(|(kind, reference)| {
-            let Reference { name: Some(name), .. } = reference.as_ref()? else { return None };
-            let key = (kind, name.clone());
-            self.names.contains(&key).then_some(key)
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use osm_model::{Entry, Network, NetworkInfo, NetworkParams, Subnet, SubnetInfo, SubnetParams};
-
-    use super::*;
-
-    fn network(name: &str) -> Network {
-        let params = NetworkParams { name: Some(name.into()), ..NetworkParams::default() };
-        Entry::new(params, NetworkInfo::default())
-    }
-
-    fn subnet(network: &str) -> Subnet {
-        let params = SubnetParams { network_ref: Some(Reference::auth(network)), ..SubnetParams::default() };
-        Entry::new(params, SubnetInfo::default())
-    }
-
-    #[test]
-    fn what_needs_a_failed_thing_names_it() {
-        let mut failed = Failed::default();
-        failed.add(Kind::Network, &Resource::Network(network("net1")));
-        let blocker = failed.blocker(&Resource::Subnet(subnet("net1")));
-        assert_eq!(blocker, Some((Kind::Network, "net1".to_owned())));
-        assert_eq!(failed.blocker(&Resource::Subnet(subnet("net2"))), None);
-    }
 }

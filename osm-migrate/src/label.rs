@@ -1,13 +1,20 @@
 //! What a resource is called in events and messages.
 
-use osm_model::{Reference, Resource, RouterInterfaceParams, SecurityGroupRuleParams};
+use osm_model::{Reference, Resource, RoleAssignmentParams, RouterInterfaceParams, SecurityGroupRuleParams};
 
 /// Its name; for what has none, what it belongs to and what tells it apart there:
-/// `web: ingress tcp 22`, `edge: back-subnet`.
+/// `web: ingress tcp 22`, `edge: back-subnet`, `alice: member in demo`. A keypair of another user
+/// is called by both names: `alice: laptop`.
 pub(crate) fn label(resource: &Resource) -> Option<String> {
     match resource {
         Resource::SecurityGroupRule(rule) => Some(rule_label(&rule.params)),
         Resource::RouterInterface(interface) => Some(interface_label(&interface.params)),
+        Resource::RoleAssignment(assignment) => Some(assignment_label(&assignment.params)),
+        Resource::Keypair(keypair)
+            if keypair.params.user_ref.as_ref().is_some_and(|user| !user.is_auth_user()) =>
+        {
+            Some(format!("{}: {}", name(keypair.params.user_ref.as_ref()), resource.name()?))
+        }
         _ => resource.name().or(resource.id()).map(str::to_owned),
     }
 }
@@ -40,6 +47,11 @@ fn interface_label(interface: &RouterInterfaceParams) -> String {
     let place =
         if subnets.is_empty() { name(interface.network_ref.as_ref()).to_owned() } else { subnets.join(", ") };
     format!("{}: {place}", name(interface.device_ref.as_ref()))
+}
+
+fn assignment_label(assignment: &RoleAssignmentParams) -> String {
+    let RoleAssignmentParams { project_ref, role_ref, user_ref, .. } = assignment;
+    format!("{}: {} in {}", name(user_ref.as_ref()), name(role_ref.as_ref()), name(project_ref.as_ref()))
 }
 
 fn name(reference: Option<&Reference>) -> &str {
@@ -82,6 +94,21 @@ mod tests {
             ..SecurityGroupRuleParams::default()
         };
         assert_eq!(rule(everything).as_deref(), Some("web: egress IPv6 any"));
+    }
+
+    #[test]
+    fn a_role_is_called_by_its_user_and_project_and_a_keypair_by_its_user() {
+        let mut assignment = osm_model::RoleAssignment::default();
+        assignment.params.project_ref = Some(Reference::named("demo"));
+        assignment.params.role_ref = Some(Reference::named("member"));
+        assignment.params.user_ref = Some(Reference::named("alice"));
+        assert_eq!(label(&Resource::RoleAssignment(assignment)).as_deref(), Some("alice: member in demo"));
+        let mut keypair = osm_model::Keypair::default();
+        keypair.params.name = Some("laptop".into());
+        keypair.params.user_ref = Some(Reference::auth_user());
+        assert_eq!(label(&Resource::Keypair(keypair.clone())).as_deref(), Some("laptop"));
+        keypair.params.user_ref = Some(Reference::named("alice"));
+        assert_eq!(label(&Resource::Keypair(keypair)).as_deref(), Some("alice: laptop"));
     }
 
     #[test]

@@ -32,6 +32,11 @@ impl Extra {
         self.unknown.iter().find(|(name, _)| name.as_str() == Some(key)).map(|(_, value)| value)
     }
 
+    /// Whether a modelled member was not in the file, which is not the same as a null there.
+    pub fn is_absent(&self, key: &str) -> bool {
+        self.absent.iter().any(|(name, _)| *name == key)
+    }
+
     pub(crate) fn unknown(&self) -> impl Iterator<Item = &(Node, Node)> {
         self.unknown.iter()
     }

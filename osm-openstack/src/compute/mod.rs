@@ -4,6 +4,7 @@
 //! the API; what waits takes a time limit.
 
 mod asset;
+mod fingerprint;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::session::{Service, ServiceKind, Session};
 use crate::wait::{Observation, Poll, wait_for};
 
+pub(crate) use fingerprint::fingerprint;
 pub use wire::*;
 
 impl Session {

@@ -34,7 +34,7 @@ impl Digest {
         }
     }
 
-    pub(super) fn hasher(&self) -> Hasher {
+    pub(crate) fn hasher(&self) -> Hasher {
         match self {
             Self::Md5(_) => Hasher::Md5(Blocks::new(Md5::new())),
             Self::Sha512(_) => Hasher::Sha512(Box::new(Blocks::new(Sha512::new()))),
@@ -43,20 +43,20 @@ impl Digest {
 }
 
 /// Computes a digest piece by piece.
-pub(super) enum Hasher {
+pub(crate) enum Hasher {
     Md5(Blocks<Md5, 64>),
     Sha512(Box<Blocks<Sha512, 128>>),
 }
 
 impl Hasher {
-    pub(super) fn update(&mut self, data: &[u8]) {
+    pub(crate) fn update(&mut self, data: &[u8]) {
         match self {
             Self::Md5(blocks) => blocks.update(data),
             Self::Sha512(blocks) => blocks.update(data),
         }
     }
 
-    pub(super) fn finish(self) -> Digest {
+    pub(crate) fn finish(self) -> Digest {
         match self {
             Self::Md5(blocks) => Digest::Md5(blocks.finish(|length| length.to_le_bytes().to_vec()).hex()),
             Self::Sha512(blocks) => {
@@ -67,12 +67,12 @@ impl Hasher {
 }
 
 /// A digest's inner function.
-pub(super) trait Compress<const N: usize> {
+pub(crate) trait Compress<const N: usize> {
     fn compress(&mut self, block: &[u8; N]);
 }
 
 /// Cuts data into blocks and pads the last one, as both digests do.
-pub(super) struct Blocks<C, const N: usize> {
+pub(crate) struct Blocks<C, const N: usize> {
     state: C,
     pending: Vec<u8>,
     length: u64,
@@ -115,7 +115,7 @@ impl<C: Compress<N>, const N: usize> Blocks<C, N> {
 }
 
 /// The state of MD5.
-pub(super) struct Md5([u32; 4]);
+pub(crate) struct Md5([u32; 4]);
 
 impl Md5 {
     fn new() -> Self {
@@ -167,7 +167,7 @@ const SINES: [u32; 64] = [
 ];
 
 /// The state of SHA-512.
-pub(super) struct Sha512([u64; 8]);
+pub(crate) struct Sha512([u64; 8]);
 
 impl Sha512 {
     fn new() -> Self {

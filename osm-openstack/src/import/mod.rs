@@ -8,7 +8,9 @@
 mod batch;
 mod compare;
 mod default_group;
+mod directory;
 mod group;
+mod identity;
 mod image;
 mod interface;
 mod inventory;
@@ -70,7 +72,7 @@ pub async fn import(session: &Session, resource: &Resource, options: &ImportOpti
 
 /// Imports resource after resource, or several at once, and remembers what is there.
 ///
-/// It lists what the project has once, so it is made anew for each run.
+/// It lists what is there once, so it is made anew for each run.
 pub struct Importer {
     session: Session,
     options: ImportOptions,
@@ -82,6 +84,8 @@ pub struct Importer {
     rules: rule::RuleBook,
     /// The ids of what batches made and no import has reported yet.
     fresh: Mutex<HashSet<String>>,
+    people: identity::People,
+    assets: nova::Assets,
 }
 
 impl Importer {
@@ -97,6 +101,8 @@ impl Importer {
             groups: Inventory::default(),
             rules: rule::RuleBook::default(),
             fresh: Mutex::default(),
+            people: identity::People::default(),
+            assets: nova::Assets::default(),
         }
     }
 
@@ -118,11 +124,10 @@ impl Importer {
             Resource::Image(image) => self.image(image).await,
             Resource::Keypair(keypair) => self.keypair(keypair).await,
             Resource::Flavor(flavor) => self.flavor(flavor).await,
-            Resource::Project(_)
-            | Resource::User(_)
-            | Resource::RoleAssignment(_)
-            | Resource::Server(_)
-            | Resource::Volume(_) => {
+            Resource::Project(project) => self.project(project).await,
+            Resource::User(user) => self.user(user).await,
+            Resource::RoleAssignment(assignment) => self.role_assignment(assignment).await,
+            Resource::Server(_) | Resource::Volume(_) => {
                 let message =
                     format!("a resource of type {} cannot be imported this way", resource.type_name());
                 Err(Error::new(ErrorKind::Config, message))

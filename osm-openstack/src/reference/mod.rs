@@ -205,8 +205,11 @@ impl Resolver {
                 place.error(ErrorKind::Config, "has no name: give it one, or make it null".to_owned())
             );
         };
-        if target == Target::User && name == AUTH {
-            return Ok(Some(self.session.user_id()));
+        match (target, name) {
+            (Target::User, AUTH) => return Ok(Some(self.session.user_id())),
+            (Target::Project, AUTH) => return Ok(Some(self.session.project_id())),
+            (Target::Domain, AUTH) => return Ok(Some(self.session.project_domain_id())),
+            _ => {}
         }
         let owner = self.owner(target, place, reference).await?;
         let own = owner.as_deref() == Some(&self.session.project_id());

@@ -31,7 +31,7 @@ macro_rules! same_file {
     ($($name:ident $kind:ident $file:literal)*) => {$(
         #[tokio::test]
         async fn $name() {
-            let expected = include_str!(concat!("../golden/export/", $file));
+            let expected = include_str!(concat!("../golden/public/export/", $file));
             assert_eq!(exported(Kind::$kind).await, expected);
             let file = ResourceFile::parse(expected, OS_MIGRATE_VERSION).unwrap();
             assert_eq!(file.to_yaml(), expected);

@@ -5,6 +5,7 @@ mod administrator;
 mod gone;
 mod names;
 mod owner;
+mod recorded;
 
 #[path = "../import/fake/mod.rs"]
 #[allow(dead_code, reason = "the tests of import need all of it")]

@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "the test ends there")]
 
 mod fake;
+mod flavor;
 mod golden;
 mod group;
+mod identity;
 mod image;
 mod interface;
 mod reference;

@@ -291,7 +291,7 @@ async fn a_keypair_of_another_key_is_a_conflict_and_its_comment_is_not() {
     assert_eq!(imported(&cloud, &keypair("ssh-ed25519 AAAA me@there")).await.outcome, Outcome::Unchanged);
     let (kind, message) = refused(&cloud, &keypair("ssh-ed25519 BBBB me@here")).await;
     assert_eq!(kind, ErrorKind::Conflict);
-    assert_names(&message, &["keypair `k`", "public_key", "AAAA", "BBBB"]);
+    assert_names(&message, &["keypair `k`", "fingerprint of public_key", "`69:3e:9a:f8:", "`ed:70:88:f5:"]);
     assert!(cloud.writes().await.is_empty());
 }
 

@@ -1,6 +1,7 @@
-//! A cloud in memory that takes what Neutron, Glance and Nova take, and refuses what they refuse.
+//! A cloud in memory that takes what Keystone, Neutron, Glance and Nova take, and refuses what they refuse.
 
 pub(crate) mod glance;
+mod keystone;
 mod neutron;
 mod nova;
 
@@ -118,8 +119,8 @@ impl World {
         if let Some(rest) = path.strip_prefix("/image/v2/") {
             return self.glance(method, rest, request);
         }
-        if let Some(collection) = path.strip_prefix("/identity/v3/") {
-            return (200, json!({ collection: filtered(self.list(collection), request) }));
+        if let Some(rest) = path.strip_prefix("/identity/v3/") {
+            return self.keystone(method, rest, request);
         }
         if let Some(rest) = path.strip_prefix("/compute/v2.1/") {
             return self.nova(method, rest, request);
