@@ -12,11 +12,6 @@ use crate::support;
 pub(crate) struct Recorded(HashMap<String, (u16, String)>);
 
 impl Recorded {
-    /// What a tenant was answered.
-    pub(crate) fn load() -> Self {
-        Self::read(include_str!("../golden/tenant.jsonl"))
-    }
-
     /// What an administrator was answered.
     pub(crate) fn of_administrator() -> Self {
         Self::read(include_str!("../golden/admin.jsonl"))

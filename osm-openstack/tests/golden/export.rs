@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use osm_model::{Kind, NameFilter, OS_MIGRATE_VERSION, Resource, ResourceFile, Supplement, Upsert, validate};
+use osm_model::{
+    FilterSet, Kind, NameFilter, OS_MIGRATE_VERSION, Resource, ResourceFile, Supplement, Upsert, validate,
+};
 use osm_openstack::export::{Exporter, export, export_image_data};
 
 use crate::difference::{as_os_migrate_has_it, without_address_groups};
@@ -13,8 +15,9 @@ use crate::replay::Cloud;
 async fn exported(recording: &Recording, kind: Kind) -> String {
     let playbook = playbook(kind);
     let cloud = Cloud::of(recording, &playbook).await;
-    let filter = filter(recording, kind);
-    let resources = match export(&cloud.session, kind, &filter).await {
+    let mut filters = FilterSet::default();
+    filters.set(kind, filter(recording, kind));
+    let resources = match Exporter::new(&cloud.session).export_filtered(kind, &filters).await {
         Ok(resources) => resources,
         Err(error) => panic!("{kind}: {error}; not recorded: {:#?}", cloud.unknown()),
     };
@@ -35,12 +38,22 @@ fn playbook(kind: Kind) -> String {
 /// The filter that the playbook had, as far as it shows: everything, or the names in its file.
 fn filter(recording: &Recording, kind: Kind) -> NameFilter {
     let file = ResourceFile::parse(&recording.exported(kind.file_name()), OS_MIGRATE_VERSION).unwrap();
-    let names: Vec<&str> = file.resources.iter().filter_map(Resource::filter_name).collect();
+    let names: Vec<&str> = file.resources.iter().filter_map(|resource| chosen_by(kind, resource)).collect();
     let listed = listed(recording.section(&playbook(kind)), kind);
     if listed.iter().all(|name| names.contains(&name.as_str())) {
         return NameFilter::all();
     }
     NameFilter::exact(names)
+}
+
+/// The name that the kind's filter looks at.
+fn chosen_by(kind: Kind, resource: &Resource) -> Option<&str> {
+    match resource {
+        Resource::Keypair(keypair) if kind == Kind::UserKeypair => {
+            keypair.params.user_ref.as_ref()?.name.as_deref()
+        }
+        resource => resource.filter_name(),
+    }
 }
 
 /// The names that a filter was applied to.
@@ -49,6 +62,7 @@ fn listed(section: &Section, kind: Kind) -> Vec<String> {
     let (collection, name): (_, &[&str]) = match kind.word() {
         "router_interfaces" => ("routers", &["name"]),
         "security_groups" | "security_group_rules" => ("security-groups", &["name"]),
+        "users_keypairs" => ("users", &["name"]),
         "keypairs" => ("os-keypairs", &["keypair", "name"]),
         "flavors" => ("flavors/detail", &["name"]),
         "workloads" => ("servers/detail", &["name"]),
@@ -109,6 +123,10 @@ same_file! {
     images Image
     keypairs Keypair
     flavors Flavor
+    projects Project
+    users User
+    role_assignments RoleAssignment
+    users_keypairs UserKeypair
     workloads Workload
     detached_volumes DetachedVolume
 }

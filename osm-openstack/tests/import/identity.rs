@@ -12,11 +12,11 @@ use crate::support::{ADMINISTRATOR, Cloud};
 use crate::topology::{imported, refused};
 
 const FILES: [&str; 5] = [
-    include_str!("../golden/export/projects.yml"),
-    include_str!("../golden/export/users.yml"),
-    include_str!("../golden/export/user_project_role_assignments.yml"),
-    include_str!("../golden/export/users_keypairs.yml"),
-    include_str!("../golden/export/flavors.yml"),
+    include_str!("../golden/public/export/projects.yml"),
+    include_str!("../golden/public/export/users.yml"),
+    include_str!("../golden/public/export/user_project_role_assignments.yml"),
+    include_str!("../golden/public/export/users_keypairs.yml"),
+    include_str!("../golden/public/export/flavors.yml"),
 ];
 
 fn read(text: &str) -> Vec<Resource> {
