@@ -84,6 +84,12 @@ impl Lab {
         seed::demo(self)
     }
 
+    /// Fills `src` with what an administrator moves: projects below each other and in two domains,
+    /// users, roles, keypairs, flavors. Domains and roles are made in `dst` too.
+    pub fn seed_organisation(&self) {
+        seed::organisation(self);
+    }
+
     /// Fills the tenant of `src` with one network and one server with two volumes of a few MiB, and puts a
     /// conversion host into each cloud.
     ///

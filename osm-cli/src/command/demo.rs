@@ -29,6 +29,7 @@ pub(crate) async fn run(globals: &Globals<'_>, arguments: args::Demo) -> Result<
     let clouds = place.path().join("clouds.yaml");
     lab.write_clouds_yaml(&clouds)?;
     if arguments.serve {
+        lab.seed_organisation();
         return serve(globals, &lab, &clouds).await;
     }
     let inner = Globals { output: globals.output, clouds: Some(&clouds) };
@@ -115,6 +116,7 @@ async fn serve(globals: &Globals<'_>, lab: &Lab, clouds: &Path) -> Result<ExitCo
         println!("  export OSM_DATA_DIR=tenant OSM_SRC_HOST={src_host} OSM_DST_HOST={dst_host}");
         println!("  osm-cli export --src src --regex '{NOT_OF_CONVERSION_HOSTS}'");
         println!("  osm-cli import --dst dst");
+        println!("  osm-cli export --admin --src src-admin --data-dir cloud");
         println!("  osm-cli migrate --src src --dst dst");
     }
     tokio::signal::ctrl_c().await?;

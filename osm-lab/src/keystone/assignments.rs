@@ -20,7 +20,9 @@ pub(super) async fn roles(call: Call) -> Answer {
     admin_only(&call, "list_roles")?;
     let world = call.cloud.world();
     let name = call.query.get("name");
+    // Every role here is one of the whole cloud.
     let found = world.keystone.roles.iter().filter(|role| name.is_none_or(|name| role.name == name));
+    let found = found.filter(|_| call.query.get("domain_id").is_none());
     let rows: Vec<Value> = found.map(|role| role_view(&call, role)).collect();
     Ok(json(200, &json!({"roles": rows, "links": links(&call)})))
 }
@@ -41,14 +43,17 @@ fn view(call: &Call, world: &World, assignment: &Assignment) -> Value {
         return json!({"links": links, "scope": scope, "user": {"id": user_id}, "role": {"id": role_id}});
     }
     let keystone = &world.keystone;
-    let domain = json!({"id": "default", "name": "Default"});
-    let user = keystone.users.get(user_id).map(|user| user.name.as_str());
-    let project = keystone.projects.get(project_id).map(|project| project.name.as_str());
+    let domain = |id: &str| json!({"id": id, "name": keystone.domains.get(id).map(|domain| &domain.name)});
+    let user = keystone.users.get(user_id).map(|user| (&user.name, domain(&user.domain_id)));
+    let (user, users_domain) = user.unzip();
+    let project =
+        keystone.projects.get(project_id).map(|project| (&project.name, domain(&project.domain_id)));
+    let (project, projects_domain) = project.unzip();
     let role = keystone.roles.get(role_id).map(|role| role.name.as_str());
     json!({
         "links": links,
-        "scope": {"project": {"id": project_id, "name": project, "domain": domain}},
-        "user": {"id": user_id, "name": user, "domain": domain},
+        "scope": {"project": {"id": project_id, "name": project, "domain": projects_domain}},
+        "user": {"id": user_id, "name": user, "domain": users_domain},
         "role": {"id": role_id, "name": role},
     })
 }

@@ -13,7 +13,7 @@ use axum::Router;
 use axum::routing::{get, post, put};
 
 pub use credentials::Credentials;
-pub(crate) use state::{Domain, Identity, Project};
+pub(crate) use state::{Domain, Identity, Project, User};
 
 use crate::api::{Call, Context, Refusal};
 

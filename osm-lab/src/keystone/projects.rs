@@ -122,6 +122,16 @@ pub(super) async fn create(call: Call, body: Bytes) -> Answer {
     let mut world = call.cloud.world();
     let name = write.name.ok_or_else(|| call.refuse(400, "'name' is a required property"))?;
     let domain_id = write.domain_id.unwrap_or_else(|| "default".to_owned());
+    if world.keystone.domains.get(&domain_id).is_none() {
+        return Err(missing(&call, "domain", &domain_id));
+    }
+    if let Some(parent) = write.parent_id.as_deref().filter(|parent| *parent != domain_id) {
+        let above = world.keystone.projects.get(parent).ok_or_else(|| missing(&call, "project", parent))?;
+        if above.domain_id != domain_id {
+            let message = "Cannot create project, the parent is in a different domain.";
+            return Err(call.refuse(400, message));
+        }
+    }
     if world.keystone.projects.iter().any(|row| row.name == name && row.domain_id == domain_id) {
         let message = format!(
             "Conflict occurred attempting to store project - it is not permitted to have two projects with the \
@@ -148,6 +158,9 @@ pub(super) async fn update(call: Call, Path(id): Path<String>, body: Bytes) -> A
     let write: Write = call.read(&body, "project")?;
     let mut world = call.cloud.world();
     let project = world.keystone.projects.get_mut(&id).ok_or_else(|| missing(&call, "project", &id))?;
+    if write.parent_id.is_some_and(|parent| parent != project.parent_id) {
+        return Err(call.refuse(403, "Update of `parent_id` is not allowed."));
+    }
     project.name = write.name.unwrap_or_else(|| project.name.clone());
     project.description = write.description.unwrap_or_else(|| project.description.clone());
     project.enabled = write.enabled.unwrap_or(project.enabled);

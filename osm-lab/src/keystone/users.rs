@@ -71,6 +71,9 @@ pub(super) async fn create(call: Call, body: Bytes) -> Answer {
     let mut world = call.cloud.world();
     let name = write.name.ok_or_else(|| call.refuse(400, "'name' is a required property"))?;
     let domain_id = write.domain_id.unwrap_or_else(|| "default".to_owned());
+    if world.keystone.domains.get(&domain_id).is_none() {
+        return Err(missing(&call, "domain", &domain_id));
+    }
     if world.keystone.users.iter().any(|user| user.name == name && user.domain_id == domain_id) {
         let message = format!(
             "Conflict occurred attempting to store user - Duplicate entry found with name {name} at domain ID \

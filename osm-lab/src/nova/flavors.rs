@@ -43,7 +43,8 @@ fn rows<'a>(call: &Call, world: &'a World) -> Vec<&'a Flavor> {
     let public = call.query.get("is_public").filter(|_| call.caller.admin).map(str::to_ascii_lowercase);
     let matches = |flavor: &&Flavor| {
         let seen = match public.as_deref() {
-            None | Some("true" | "1") => flavor.public,
+            None => flavor.public || flavor.access.contains(&call.caller.project_id),
+            Some("true" | "1") => flavor.public,
             Some("false" | "0") => !flavor.public,
             Some(_) => true,
         };
@@ -72,7 +73,10 @@ pub(super) async fn detail(call: Call) -> Answer {
 }
 
 fn find<'a>(call: &Call, world: &'a mut World, id: &str) -> Result<&'a mut Flavor, Refusal> {
-    let flavor = world.nova.flavors.get_mut(id).filter(|flavor| flavor.public || call.caller.admin);
+    let caller = &call.caller;
+    let seen =
+        |flavor: &&mut Flavor| flavor.public || caller.admin || flavor.access.contains(&caller.project_id);
+    let flavor = world.nova.flavors.get_mut(id).filter(seen);
     flavor.ok_or_else(|| refuse(404, format!("Flavor {id} could not be found.")))
 }
 
@@ -128,6 +132,7 @@ pub(super) async fn create(call: Call, body: Bytes) -> Answer {
         public: create.public.unwrap_or(true),
         description: create.description,
         specs: BTreeMap::new(),
+        access: Vec::new(),
     };
     let body = view(&call, &flavor);
     world.nova.flavors.insert(flavor);
@@ -140,6 +145,66 @@ pub(super) async fn delete(call: Call, Path(id): Path<String>) -> Answer {
     find(&call, &mut world, &id)?;
     world.nova.flavors.remove(&id);
     Ok(empty(202))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Describe {
+    description: Option<String>,
+}
+
+pub(super) async fn describe(call: Call, Path(id): Path<String>, body: Bytes) -> Answer {
+    admin_only(&call, "os_compute_api:os-flavor-manage:update")?;
+    if !call.at_least(2, 55) {
+        return Err(refuse(404, "The resource could not be found."));
+    }
+    let Describe { description } = call.read(&body, "flavor")?;
+    let mut world = call.cloud.world();
+    let flavor = find(&call, &mut world, &id)?;
+    flavor.description = description;
+    Ok(json(200, &json!({"flavor": view(&call, flavor)})))
+}
+
+fn access_view(flavor: &Flavor) -> Value {
+    let rows: Vec<Value> =
+        flavor.access.iter().map(|project| json!({"flavor_id": flavor.id, "tenant_id": project})).collect();
+    json!({"flavor_access": rows})
+}
+
+pub(super) async fn access(call: Call, Path(id): Path<String>) -> Answer {
+    admin_only(&call, "os_compute_api:os-flavor-access")?;
+    let mut world = call.cloud.world();
+    let flavor = find(&call, &mut world, &id)?;
+    if flavor.public {
+        return Err(refuse(404, "Access list not available for public flavors."));
+    }
+    Ok(json(200, &access_view(flavor)))
+}
+
+#[derive(Deserialize)]
+struct Tenant {
+    tenant: String,
+}
+
+pub(super) async fn action(call: Call, Path(id): Path<String>, body: Bytes) -> Answer {
+    admin_only(&call, "os_compute_api:os-flavor-access:add_tenant_access")?;
+    let Tenant { tenant } = call.read(&body, "addTenantAccess")?;
+    let mut world = call.cloud.world();
+    if world.keystone.projects.get(&tenant).is_none() {
+        return Err(refuse(400, format!("Project ID {tenant} is not a valid project.")));
+    }
+    let flavor = find(&call, &mut world, &id)?;
+    if flavor.public {
+        return Err(refuse(409, "Can not add access to a public flavor."));
+    }
+    if flavor.access.contains(&tenant) {
+        return Err(refuse(
+            409,
+            format!("Flavor access already exists for flavor {id} and project {tenant} combination."),
+        ));
+    }
+    flavor.access.push(tenant);
+    Ok(json(200, &access_view(flavor)))
 }
 
 pub(super) async fn specs(call: Call, Path(id): Path<String>) -> Answer {

@@ -20,6 +20,8 @@ pub(crate) struct Flavor {
     pub(crate) public: bool,
     pub(crate) description: Option<String>,
     pub(crate) specs: BTreeMap<String, String>,
+    /// The projects that may use it though it is private.
+    pub(crate) access: Vec<String>,
 }
 
 #[derive(Debug, Clone)]

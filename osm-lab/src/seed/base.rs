@@ -41,6 +41,7 @@ pub(crate) fn base(cloud: &Cloud) -> io::Result<()> {
             public: true,
             description: None,
             specs: Default::default(),
+            access: Vec::new(),
         });
     }
     for name in ["nfs", "ssd"] {

@@ -2,6 +2,7 @@
 
 mod base;
 mod demo;
+mod organisation;
 mod parts;
 mod small;
 
@@ -9,6 +10,7 @@ use std::io;
 
 pub(crate) use base::base;
 pub(crate) use demo::demo;
+pub(crate) use organisation::organisation;
 pub(crate) use small::{detached_volume, small};
 
 use crate::api::Refusal;
