@@ -27,7 +27,10 @@ async fn exported(recording: &Recording, kind: Kind) -> String {
         let resource = as_os_migrate_has_it(resource, &images);
         assert_eq!(file.upsert(resource), Upsert::Appended, "{kind}");
     }
-    assert_eq!(cloud.unknown(), Vec::<String>::new(), "{kind}: not recorded");
+    // OS Migrate does not ask who may use a private flavor; we do, for the supplement.
+    let mut unknown = cloud.unknown();
+    unknown.retain(|asked| !asked.ends_with("/os-flavor-access"));
+    assert_eq!(unknown, Vec::<String>::new(), "{kind}: not recorded");
     file.to_yaml()
 }
 
