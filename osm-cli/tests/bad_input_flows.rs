@@ -67,7 +67,13 @@ fn a_name_that_has_other_values_there_is_told_with_both_values() {
     bench.lab.dst().clear_requests();
     let said = bench.import(&[]).code(1);
     said.one_line(&["! subnets front-subnet: ", "cidr", "10.10.1.0/24", "10.99.1.0/24", "correct the file"]);
-    said.one_line(&["! keypairs demo-key: ", "public_key", "AAAAgQDA", "AAAAgQDB", "correct the file"]);
+    said.one_line(&[
+        "! keypairs demo-key: ",
+        "fingerprint of public_key",
+        "a7:5d:0e:32",
+        "ba:b4:9e:3b",
+        "correct the file",
+    ]);
     said.one_line(&["2 updated, 1 unchanged, 2 failed"]);
     assert_eq!(asked(bench.lab.dst(), "DELETE", ""), 0, "what is there stays");
     assert_eq!(asked(bench.lab.dst(), "PUT", "subnets"), 0);
