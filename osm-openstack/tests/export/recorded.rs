@@ -14,11 +14,7 @@ pub(crate) struct Recorded(HashMap<String, (u16, String)>);
 impl Recorded {
     /// What an administrator was answered.
     pub(crate) fn of_administrator() -> Self {
-        Self::read(include_str!("../golden/admin.jsonl"))
-    }
-
-    fn read(recording: &str) -> Self {
-        let lines = recording.lines();
+        let lines = include_str!("../golden/admin.jsonl").lines();
         let answers = lines.map(|line| {
             let line: Value = serde_json::from_str(line).unwrap();
             let status = u16::try_from(line["status"].as_u64().unwrap()).unwrap();
