@@ -2,6 +2,8 @@
 
 use axum::body::Bytes;
 use axum::extract::Path;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -15,31 +17,11 @@ use crate::quota::Quotas;
 
 /// The fingerprint of an SSH public key: the MD5 of its blob.
 pub(crate) fn fingerprint(public_key: &str) -> Option<String> {
-    let blob = base64(public_key.split_whitespace().nth(1)?)?;
+    let blob = public_key.split_whitespace().nth(1)?.trim_end_matches('=');
+    let blob = STANDARD_NO_PAD.decode(blob).ok()?;
     let digest = md5(&blob);
     let pairs: Vec<&str> = (0..16).filter_map(|index| digest.get(2 * index..2 * index + 2)).collect();
     Some(pairs.join(":"))
-}
-
-fn base64(text: &str) -> Option<Vec<u8>> {
-    let (mut bytes, mut buffer, mut bits) = (Vec::new(), 0_u32, 0);
-    for letter in text.trim_end_matches('=').bytes() {
-        let value = match letter {
-            b'A'..=b'Z' => letter - b'A',
-            b'a'..=b'z' => letter - b'a' + 26,
-            b'0'..=b'9' => letter - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        buffer = (buffer << 6 | u32::from(value)) & 0xffff;
-        bits += 6;
-        if bits >= 8 {
-            bits -= 8;
-            bytes.push(u8::try_from(buffer >> bits & 0xff).ok()?);
-        }
-    }
-    Some(bytes)
 }
 
 /// Whose keypairs are meant; only administrators may mean others'.

@@ -1,5 +1,8 @@
 //! The fingerprint that Nova shows of an SSH key: the MD5 of its blob.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+
 use crate::image::Digest;
 
 /// The fingerprint of a public key, as Nova computes it; none when it is no SSH key.
@@ -13,29 +16,9 @@ pub(crate) fn fingerprint(public_key: &str) -> Option<String> {
     Some(pairs.join(":"))
 }
 
-/// Base64 with the usual alphabet (RFC 4648, 4); none when a letter is not of it.
+/// Base64 with the usual alphabet (RFC 4648, 4), padded or not; none when a letter is not of it.
 fn decode(text: &str) -> Option<Vec<u8>> {
-    let letters = text.trim_end_matches('=').as_bytes();
-    let mut bytes = Vec::with_capacity(letters.len() * 3 / 4);
-    for group in letters.chunks(4) {
-        let mut value = 0_u32;
-        for letter in group {
-            let sextet = match letter {
-                b'A'..=b'Z' => letter - b'A',
-                b'a'..=b'z' => letter - b'a' + 26,
-                b'0'..=b'9' => letter - b'0' + 52,
-                b'+' => 62,
-                b'/' => 63,
-                _ => return None,
-            };
-            value = value << 6 | u32::from(sextet);
-        }
-        // Four letters are three bytes, three are two, two are one; one alone is nothing.
-        let whole = group.len() * 6 / 8;
-        let value = value << (6 * (4 - group.len()));
-        bytes.extend(value.to_be_bytes().get(1..=whole)?);
-    }
-    Some(bytes)
+    STANDARD_NO_PAD.decode(text.trim_end_matches('=')).ok()
 }
 
 #[cfg(test)]
