@@ -37,6 +37,19 @@ pub(super) struct Disk {
 }
 
 impl Disk {
+    /// A disk of which only the image metadata are asked for.
+    pub(super) fn of_guest(origin: Origin, bootable: bool, exported: Option<&Exported>) -> Self {
+        Self {
+            key: String::new(),
+            origin,
+            device: String::new(),
+            label: String::new(),
+            size_gib: 0,
+            bootable,
+            exported: exported.cloned(),
+        }
+    }
+
     /// Whether the workload boots from it.
     pub(super) fn boots(&self) -> bool {
         self.origin != Origin::Data

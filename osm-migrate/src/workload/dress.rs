@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use osm_openstack::block_storage::Volume;
 
 use super::disk::{Disk, Origin};
-use super::image_metadata::{self, Wanted, is_supported};
+use super::image_metadata::{self, Wanted};
 use super::job::Job;
 use super::side::named;
 use crate::{Error, ErrorKind, Result};
@@ -72,14 +72,10 @@ impl Job<'_> {
     }
 
     fn check_machine_type(&self, wanted: &Wanted) -> Result<()> {
-        let (Some(supported), Some(found)) = (&self.options().machine_types, wanted.machine_type()) else {
-            return Ok(());
-        };
-        if is_supported(found, supported) {
-            return Ok(());
+        match self.options().refuses_machine_type(wanted.machine_type()) {
+            Some((message, hint)) => Err(self.blocked(message, hint)),
+            None => Ok(()),
         }
-        let (message, hint) = not_supported(found, supported);
-        Err(self.blocked(message, hint))
     }
 
     /// A copy that an earlier run finished may have been edited in the file since.
@@ -94,15 +90,7 @@ impl Job<'_> {
     /// A volume that somebody else made to boot from gets what was asked for, and nothing else.
     pub(super) async fn dress_named(&self) -> Result<()> {
         let Some(id) = self.workload.migration_params.boot_volume.uuid.as_deref() else { return Ok(()) };
-        let disk = Disk {
-            key: id.to_owned(),
-            origin: Origin::BootVolume,
-            device: String::new(),
-            label: id.to_owned(),
-            size_gib: 0,
-            bootable: true,
-            exported: None,
-        };
+        let disk = Disk::of_guest(Origin::BootVolume, true, None);
         let volume = self.dst.volume(id).await?;
         let known = &volume.volume_image_metadata;
         let mut options = self.options().clone();
@@ -121,12 +109,4 @@ impl Job<'_> {
 
 fn has_all(known: &BTreeMap<String, String>, wanted: &Wanted) -> bool {
     wanted.metadata.iter().all(|(key, value)| known.get(key) == Some(value))
-}
-
-/// What to say of a machine type that the destination does not support, and what can be done.
-pub(super) fn not_supported(machine_type: &str, supported: &[String]) -> (String, &'static str) {
-    let known = supported.join(", ");
-    let message =
-        format!("machine type `{machine_type}` is not among those the destination supports: {known}");
-    (message, "set _migration_params.hw_machine_type, or edit volume_image_metadata in the file")
 }

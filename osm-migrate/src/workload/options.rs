@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::image_metadata::is_supported;
+
 /// How to migrate workloads; the defaults are what most want.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MigrationOptions {
@@ -49,6 +51,17 @@ impl MigrationOptions {
     /// What an availability zone of the source is called in the destination; none: the cloud chooses.
     pub fn zone(&self, source: &str) -> Option<String> {
         mapped(&self.zones, source)
+    }
+
+    /// Why a machine type is refused, and what can be done; none when it is supported or not checked.
+    pub(super) fn refuses_machine_type(&self, machine_type: Option<&str>) -> Option<(String, &'static str)> {
+        let (supported, found) = (self.machine_types.as_ref()?, machine_type?);
+        if is_supported(found, supported) {
+            return None;
+        }
+        let known = supported.join(", ");
+        let message = format!("machine type `{found}` is not among those the destination supports: {known}");
+        Some((message, "set _migration_params.hw_machine_type, or edit volume_image_metadata in the file"))
     }
 }
 

@@ -7,8 +7,7 @@ use osm_openstack::block_storage::{Filter, Volume as Live};
 
 use super::super::detached::is_a_copy;
 use super::super::disk::{Disk, Origin};
-use super::super::dress::not_supported;
-use super::super::image_metadata::{is_supported, of_copy};
+use super::super::image_metadata::of_copy;
 use super::super::place::Place;
 use super::super::tag;
 use super::volume::NewVolume;
@@ -82,23 +81,11 @@ impl Preflight<'_> {
 
     fn metadata_problems(&self, volume: &Volume, live: &Live) -> Vec<String> {
         let alone = Workload::new(ServerParams::default(), ServerInfo::default());
-        let disk = Disk {
-            key: live.id.clone(),
-            origin: Origin::Data,
-            device: String::new(),
-            label: String::new(),
-            size_gib: live.size,
-            bootable: live.bootable,
-            exported: Some(volume.clone()),
-        };
+        let disk = Disk::of_guest(Origin::Data, live.bootable, Some(volume));
         let wanted = of_copy(&alone, &disk, &live.volume_image_metadata, &BTreeMap::new(), self.options);
         let mut problems = wanted.problems();
-        if let (Some(supported), Some(found), true) =
-            (&self.options.machine_types, wanted.machine_type(), live.bootable)
-            && !is_supported(found, supported)
-        {
-            problems.push(not_supported(found, supported).0);
-        }
+        let refused = self.options.refuses_machine_type(wanted.machine_type());
+        problems.extend(refused.filter(|_| live.bootable).map(|(message, _)| message));
         problems
     }
 }

@@ -89,15 +89,7 @@ impl Preflight<'_> {
     async fn volume_drift(&self, workload: &Workload, volume: &osm_model::Volume) -> Result<Vec<Difference>> {
         let id = volume.info.id.as_deref().unwrap_or_default();
         let Some(live) = self.src.storage.volume(id).await? else { return Ok(Vec::new()) };
-        let disk = Disk {
-            key: id.to_owned(),
-            origin: Origin::BootVolume,
-            device: String::new(),
-            label: String::new(),
-            size_gib: live.size,
-            bootable: true,
-            exported: Some(volume.clone()),
-        };
+        let disk = Disk::of_guest(Origin::BootVolume, true, Some(volume));
         // A default is asked for where nothing is known.
         let options = MigrationOptions { default_machine_type: None, ..self.options.clone() };
         let here = &live.volume_image_metadata;

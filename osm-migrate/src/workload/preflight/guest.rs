@@ -7,8 +7,7 @@ use osm_openstack::ErrorKind as CloudError;
 use osm_openstack::image::Image;
 
 use super::super::disk::{Disk, Origin, exported_device, is_first_device};
-use super::super::dress::not_supported;
-use super::super::image_metadata::{MACHINE_TYPE, Wanted, describes_guest, is_supported, of_copy};
+use super::super::image_metadata::{MACHINE_TYPE, Wanted, describes_guest, of_copy};
 use super::{Missing, Preflight};
 use crate::Result;
 
@@ -32,9 +31,9 @@ impl Preflight<'_> {
             Some(volume) if how.data_copy => self.wanted_of(workload, volume).await?,
             None if how.data_copy => {
                 let image = self.source_image(workload).await?.unwrap_or_default();
-                self.wanted(workload, &boot_disk(Origin::BootImage, None), &image)
+                self.wanted(workload, &Disk::of_guest(Origin::BootImage, true, None), &image)
             }
-            _ => self.wanted(workload, &boot_disk(Origin::BootVolume, None), &BTreeMap::new()),
+            _ => self.wanted(workload, &Disk::of_guest(Origin::BootVolume, true, None), &BTreeMap::new()),
         };
         missing.errors.extend(wanted.problems());
         Ok(self.check_support(wanted.machine_type(), missing))
@@ -43,8 +42,8 @@ impl Preflight<'_> {
     /// The image metadata for the copy of an exported volume.
     async fn wanted_of(&self, workload: &Workload, volume: &Volume) -> Result<Wanted> {
         let boots = boot_volume(workload).is_some_and(|boot| std::ptr::eq(boot, volume));
-        let mut disk = boot_disk(if boots { Origin::BootVolume } else { Origin::Data }, Some(volume));
-        disk.bootable = boots || volume.info.is_bootable == Some(true);
+        let origin = if boots { Origin::BootVolume } else { Origin::Data };
+        let disk = Disk::of_guest(origin, boots || volume.info.is_bootable == Some(true), Some(volume));
         let live = match (&volume.params.volume_image_metadata, volume.info.id.as_deref()) {
             (None, Some(id)) => self.src.storage.volume(id).await?,
             _ => None,
@@ -78,12 +77,11 @@ impl Preflight<'_> {
     }
 
     fn check_support(&self, machine_type: Option<&str>, missing: &mut Missing) -> Vec<String> {
+        if let Some((message, hint)) = self.options.refuses_machine_type(machine_type) {
+            missing.errors.push(format!("{message} ({hint})"));
+            return Vec::new();
+        }
         match (&self.options.machine_types, machine_type) {
-            (Some(supported), Some(found)) if !is_supported(found, supported) => {
-                let (message, hint) = not_supported(found, supported);
-                missing.errors.push(format!("{message} ({hint})"));
-                Vec::new()
-            }
             // An alias leads to whatever version there is; a version is there or not.
             (None, Some(found)) if found.starts_with("pc-i440fx-") => vec![format!(
                 "machine type `{found}` is a version of the legacy chipset, which the destination's hypervisors may \
@@ -132,16 +130,4 @@ pub(super) fn boot_volume(workload: &Workload) -> Option<&Volume> {
         device.is_some_and(|device| is_first_device(&device))
     };
     bootable().find(first).or_else(|| bootable().next())
-}
-
-fn boot_disk(origin: Origin, exported: Option<&Volume>) -> Disk {
-    Disk {
-        key: String::new(),
-        origin,
-        device: String::new(),
-        label: String::new(),
-        size_gib: 0,
-        bootable: true,
-        exported: exported.cloned(),
-    }
 }
