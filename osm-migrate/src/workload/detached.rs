@@ -9,7 +9,6 @@
 //! makes no second one. While it is copied, the conversion host holds the source volume, so nobody
 //! else can write to it.
 
-use futures_util::{StreamExt as _, stream};
 use osm_model::{Kind, NameFilter, Resource, Server as Workload, ServerInfo, ServerParams};
 use osm_openstack::block_storage::Volume;
 
@@ -48,20 +47,10 @@ impl WorkloadMigration {
     /// Do not drop the future: ask [`Cancel`](crate::Cancel) for the end, which gives the volumes back.
     /// Dropped, it leaves what a crash leaves, and the next run continues.
     pub async fn run_detached(&self, filter: &NameFilter) -> Result<Summary> {
-        let file = self.data_dir.read(Kind::DetachedVolume)?.ok_or_else(|| {
-            Error::new(ErrorKind::Config, "there is no detached_volumes.yml")
-                .with_object(self.data_dir.path().display().to_string())
-                .with_hint("export detached_volumes first")
+        let wanted = self.chosen(Kind::DetachedVolume, filter, |resource| match resource {
+            Resource::Volume(volume) => Some(volume),
+            _ => None,
         })?;
-        let wanted: Vec<&osm_model::Volume> = file
-            .resources
-            .iter()
-            .filter(|resource| filter.matches_optional(resource.name()))
-            .filter_map(|resource| match resource {
-                Resource::Volume(volume) => Some(volume),
-                _ => None,
-            })
-            .collect();
         let mut summary = Summary::default();
         if wanted.is_empty() {
             return Ok(summary);
@@ -74,18 +63,8 @@ impl WorkloadMigration {
             }
             return Ok(summary);
         }
-        let mut moves = Vec::new();
-        for planned in &plan {
-            moves.push(self.move_volume_named(&clouds, planned));
-        }
-        let mut moves = stream::iter(moves).buffer_unordered(self.options.workloads.max(1));
-        while let Some((planned, result)) = moves.next().await {
-            match result {
-                Ok(outcome) => summary.count(outcome),
-                Err(error) => summary.fail(label(planned.name), &error),
-            }
-        }
-        drop(moves);
+        let moves = plan.iter().map(|planned| self.move_volume_named(&clouds, planned)).collect();
+        self.tally(moves, &mut summary).await;
         Ok(summary)
     }
 
@@ -93,13 +72,13 @@ impl WorkloadMigration {
     async fn plan_volumes<'v>(
         &self,
         clouds: &Clouds,
-        wanted: &[&'v osm_model::Volume],
+        wanted: &'v [osm_model::Volume],
         summary: &mut Summary,
     ) -> Result<Vec<Planned<'v>>> {
         let supplement = self.data_dir.read_supplement()?;
         let preflight = Preflight::new(&clouds.src, &clouds.dst, &self.options, supplement).await?;
         let (mut plan, mut demands) = (Vec::new(), Vec::new());
-        for &volume in wanted {
+        for volume in wanted {
             let Some(id) = volume.info.id.as_deref() else {
                 let error = Error::new(ErrorKind::Data, "a detached volume has no _info.id");
                 summary.fail("detached_volumes without id", &error);
@@ -141,17 +120,13 @@ impl WorkloadMigration {
         self.events.emit(&Event::Imported { kind, name, id, outcome, error });
     }
 
-    async fn move_volume_named<'p, 'v>(
-        &self,
-        clouds: &Clouds,
-        planned: &'p Planned<'v>,
-    ) -> (&'p Planned<'v>, Result<Outcome>) {
+    async fn move_volume_named(&self, clouds: &Clouds, planned: &Planned<'_>) -> (String, Result<Outcome>) {
         let result = Box::pin(self.move_volume(clouds, planned)).await;
         match &result {
             Ok((id, outcome)) => self.tell(planned, Some(id.clone()), *outcome, None),
             Err(error) => self.tell(planned, None, Outcome::Failed, Some(error.chain())),
         }
-        (planned, result.map(|(_, outcome)| outcome))
+        (label(planned.name), result.map(|(_, outcome)| outcome))
     }
 
     /// Moves a volume, or lets go of it.

@@ -1,6 +1,7 @@
 //! The whole run: which workloads, in what order, and what becomes of each.
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,20 +47,10 @@ impl WorkloadMigration {
     /// Do not drop the future: ask [`Cancel`] for the end, which puts the source back. Dropped, it
     /// leaves what a crash leaves, and the next run continues.
     pub async fn run(&self, filter: &NameFilter) -> Result<Summary> {
-        let file = self.data_dir.read(Kind::Workload)?.ok_or_else(|| {
-            Error::new(ErrorKind::Config, "there is no workloads.yml")
-                .with_object(self.data_dir.path().display().to_string())
-                .with_hint("export workloads first")
+        let wanted = self.chosen(Kind::Workload, filter, |resource| match resource {
+            Resource::Server(workload) => Some(workload),
+            _ => None,
         })?;
-        let wanted: Vec<&Workload> = file
-            .resources
-            .iter()
-            .filter(|resource| filter.matches_optional(resource.name()))
-            .filter_map(|resource| match resource {
-                Resource::Server(workload) => Some(workload),
-                _ => None,
-            })
-            .collect();
         let mut summary = Summary::default();
         let copies = wanted.iter().any(|workload| workload.migration_params.data_copy);
         let clouds = self.open_clouds(copies).await?;
@@ -70,19 +61,42 @@ impl WorkloadMigration {
             }
             return Ok(summary);
         }
-        let mut moves = Vec::new();
-        for planned in &plan {
-            moves.push(self.move_named(&clouds, planned));
-        }
-        let mut moves = stream::iter(moves).buffer_unordered(self.options.workloads.max(1));
-        while let Some((name, result)) = moves.next().await {
+        let moves = plan.iter().map(|planned| self.move_named(&clouds, planned)).collect();
+        self.tally(moves, &mut summary).await;
+        Ok(summary)
+    }
+
+    /// The resources of a kind's file that pass the filter.
+    ///
+    /// # Errors
+    /// There is no such file, or it cannot be used.
+    pub(super) fn chosen<T>(
+        &self,
+        kind: Kind,
+        filter: &NameFilter,
+        pick: impl Fn(Resource) -> Option<T>,
+    ) -> Result<Vec<T>> {
+        let file = self.data_dir.read(kind)?.ok_or_else(|| {
+            Error::new(ErrorKind::Config, format!("there is no {}", kind.file_name()))
+                .with_object(self.data_dir.path().display().to_string())
+                .with_hint(format!("export {} first", kind.word()))
+        })?;
+        let passes = |resource: &Resource| filter.matches_optional(resource.name());
+        Ok(file.resources.into_iter().filter(passes).filter_map(pick).collect())
+    }
+
+    /// Makes some moves at once, and counts what becomes of each; each says what it moves.
+    pub(super) async fn tally<F>(&self, moves: Vec<F>, summary: &mut Summary)
+    where
+        F: Future<Output = (String, Result<Outcome>)>,
+    {
+        let mut moves = pin!(stream::iter(moves).buffer_unordered(self.options.workloads.max(1)));
+        while let Some((label, result)) = moves.next().await {
             match result {
                 Ok(outcome) => summary.count(outcome),
-                Err(error) => summary.fail(format!("workload {name}"), &error),
+                Err(error) => summary.fail(label, &error),
             }
         }
-        drop(moves);
-        Ok(summary)
     }
 
     pub(super) async fn open_clouds(&self, copies: bool) -> Result<Clouds> {
@@ -104,14 +118,14 @@ impl WorkloadMigration {
     async fn plan<'w>(
         &self,
         clouds: &Clouds,
-        wanted: &[&'w Workload],
+        wanted: &'w [Workload],
         summary: &mut Summary,
     ) -> Result<Vec<Planned<'w>>> {
         let supplement = self.data_dir.read_supplement()?;
         let preflight = Preflight::new(&clouds.src, &clouds.dst, &self.options, supplement).await?;
         let mut plan: Vec<Planned<'w>> = Vec::new();
         let mut demands = Vec::new();
-        for &workload in wanted {
+        for workload in wanted {
             let (Some(id), Some(name)) = (workload.info.id.as_deref(), workload.params.name.as_deref())
             else {
                 let error = Error::new(ErrorKind::Data, "a workload has no name or no _info.id");
@@ -215,8 +229,8 @@ impl WorkloadMigration {
         summary.fail(format!("workload {name}"), &error);
     }
 
-    async fn move_named<'p>(&self, clouds: &Clouds, planned: &'p Planned<'_>) -> (&'p str, Result<Outcome>) {
-        (planned.name, Box::pin(self.move_one(clouds, planned)).await)
+    async fn move_named(&self, clouds: &Clouds, planned: &Planned<'_>) -> (String, Result<Outcome>) {
+        (format!("workload {}", planned.name), Box::pin(self.move_one(clouds, planned)).await)
     }
 
     /// Moves a workload, or puts it back.
