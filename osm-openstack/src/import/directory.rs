@@ -94,16 +94,30 @@ impl<T: Entry> Directory<T> {
         }
     }
 
+    /// What was made, from Keystone's answer; when that was lost, the one that is there since.
+    pub(super) async fn made(
+        &self,
+        keystone: &Identity,
+        name: &str,
+        domain: &str,
+        answer: Result<T>,
+    ) -> Result<T> {
+        let made = match answer {
+            Err(error) if error.kind() == ErrorKind::Ambiguous => {
+                self.0.lock().await.remove(domain);
+                self.named(keystone, name, domain).await?.ok_or(error)?
+            }
+            answer => answer?,
+        };
+        self.put(&made, domain).await;
+        Ok(made)
+    }
+
     /// Puts in what was made or changed.
     pub(super) async fn put(&self, entry: &T, domain: &str) {
         if let Some(Listing::All(known) | Listing::TooLong(known)) = self.0.lock().await.get_mut(domain) {
             known.retain(|other| other.id() != entry.id());
             known.push(entry.clone());
         }
-    }
-
-    /// Forgets a domain, where something may have been made unseen.
-    pub(super) async fn forget(&self, domain: &str) {
-        self.0.lock().await.remove(domain);
     }
 }

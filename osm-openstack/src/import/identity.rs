@@ -48,14 +48,8 @@ impl Importer {
                 description: params.description.clone(),
                 enabled: params.is_enabled,
             };
-            let made = match keystone.create_project(&body).await {
-                Err(error) if error.kind() == ErrorKind::Ambiguous => {
-                    projects.forget(&domain).await;
-                    projects.named(&keystone, name, &domain).await?.ok_or(error)?
-                }
-                made => made?,
-            };
-            projects.put(&made, &domain).await;
+            let answer = keystone.create_project(&body).await;
+            let made = projects.made(&keystone, name, &domain, answer).await?;
             self.resolver.remember(Target::Project, made.clone().into());
             return Ok(Imported::created(made.id));
         };
@@ -101,14 +95,8 @@ impl Importer {
                 email: params.email.clone(),
                 enabled: params.is_enabled,
             };
-            let made = match keystone.create_user(&body).await {
-                Err(error) if error.kind() == ErrorKind::Ambiguous => {
-                    users.forget(&domain).await;
-                    users.named(&keystone, name, &domain).await?.ok_or(error)?
-                }
-                made => made?,
-            };
-            users.put(&made, &domain).await;
+            let answer = keystone.create_user(&body).await;
+            let made = users.made(&keystone, name, &domain, answer).await?;
             self.resolver.remember(Target::User, made.clone().into());
             return Ok(Imported::created(made.id));
         };
