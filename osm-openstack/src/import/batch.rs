@@ -5,16 +5,17 @@
 //! a batch cannot do (one bad network spoils it, for Neutron makes all or none) is left to that
 //! import, which says what is wrong with which resource.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use futures_util::stream::{self, StreamExt as _};
-use osm_model::{Kind, Resource, SecurityGroupRule as ExportedRule};
+use osm_model::{Kind, Resource};
 use serde::Serialize;
 
+use super::Importer;
 use super::inventory::Inventory;
-use super::{Importer, rule};
+use super::rule::{Meaning, is_among};
 use crate::error::{ErrorKind, Result};
-use crate::network::{Network, Object, SecurityGroup, SecurityGroupBody, SecurityGroupRule};
+use crate::network::{Network, Object, SecurityGroupBody, SecurityGroupRule};
 use crate::reference::Target;
 
 /// Objects of one request: few enough that one bad object does not spoil many.
@@ -48,7 +49,7 @@ impl Importer {
                 bodies.push(body);
             }
         }
-        self.make_all(&self.networks, Target::Network, &bodies, |body| body.name.as_deref()).await
+        self.make_all(&self.networks, Target::Network, &bodies, |body| body.name.as_deref()).await.map(drop)
     }
 
     async fn prepare_subnets(&self, resources: &[&Resource]) -> Result<()> {
@@ -59,7 +60,7 @@ impl Importer {
                 bodies.push(body);
             }
         }
-        self.make_all(&self.subnets, Target::Subnet, &bodies, |body| body.name.as_deref()).await
+        self.make_all(&self.subnets, Target::Subnet, &bodies, |body| body.name.as_deref()).await.map(drop)
     }
 
     /// The first group is made alone: it shows which rules Neutron gives to new groups here.
@@ -67,41 +68,28 @@ impl Importer {
     async fn prepare_groups(&self, resources: &[&Resource], rules: &[&Resource]) -> Result<()> {
         let mut absent = self.absent(&self.groups, Target::SecurityGroup, resources).await?.into_iter();
         let Some(Resource::SecurityGroup(first)) = absent.next() else { return Ok(()) };
-        let wanted = |name: &str| {
-            let of_group = rules.iter().filter_map(|resource| match resource {
-                Resource::SecurityGroupRule(rule) if is_of_group(rule, name) => Some(rule),
-                _ => None,
-            });
-            of_group.filter_map(|rule| rule::Meaning::of_params(&rule.params)).collect::<Vec<_>>()
-        };
         let Some(name) = first.params.name.as_deref() else { return Ok(()) };
+        let rules = by_group(rules);
+        let wanted = |group: &str| rules.get(group).map(Vec::as_slice).unwrap_or_default();
         let neutron = self.session.network().await?;
-        let made = self.make_group(&neutron, name, first.params.description.as_deref(), &wanted(name)).await;
+        let made = self.make_group(&neutron, name, first.params.description.as_deref(), wanted(name)).await;
         let Ok((made, given)) = made else { return Ok(()) };
         self.take_in(&self.groups, Target::SecurityGroup, &made).await;
         let mut bodies = Vec::new();
         for resource in absent {
             let Resource::SecurityGroup(group) = resource else { continue };
             let Some(name) = &group.params.name else { continue };
-            let wanted = wanted(name);
-            if given.iter().all(|rule| wanted.iter().any(|it| it.is_of(rule))) {
+            if given.iter().all(|rule| is_among(rule, wanted(name))) {
                 let description = group.params.description.clone();
                 bodies.push(SecurityGroupBody { name: Some(name.clone()), description });
             }
         }
-        for bodies in bodies.chunks(AT_ONCE) {
-            for group in self
-                .make_batch::<SecurityGroup>(&neutron, bodies, &names(bodies, |body| body.name.as_deref()))
-                .await?
-            {
-                // Had somebody changed what new groups get meanwhile, this one is too open.
-                let wanted = wanted(&group.name);
-                for rule in
-                    group.security_group_rules.iter().filter(|rule| !wanted.iter().any(|it| it.is_of(rule)))
-                {
-                    neutron.delete::<SecurityGroupRule>(&rule.id).await?;
-                }
-                self.take_in(&self.groups, Target::SecurityGroup, &group).await;
+        let made = self.make_all(&self.groups, Target::SecurityGroup, &bodies, |body| body.name.as_deref());
+        for group in made.await? {
+            // Had somebody changed what new groups get meanwhile, this one is too open.
+            let wanted = wanted(&group.name);
+            for rule in group.security_group_rules.iter().filter(|rule| !is_among(rule, wanted)) {
+                neutron.delete::<SecurityGroupRule>(&rule.id).await?;
             }
         }
         Ok(())
@@ -109,7 +97,7 @@ impl Importer {
 
     /// Rules of one group with one request: Neutron takes no more at once.
     async fn prepare_rules(&self, resources: &[&Resource]) -> Result<()> {
-        let mut by_group = std::collections::BTreeMap::<String, Vec<_>>::new();
+        let mut by_group = BTreeMap::<String, Vec<_>>::new();
         for resource in resources {
             let Resource::SecurityGroupRule(rule) = resource else { continue };
             let Ok(body) = self.rule_body(&rule.params).await else { continue };
@@ -121,14 +109,19 @@ impl Importer {
         // Alone, a rule is imported as quickly.
         let batches = by_group.into_values().filter(|bodies| bodies.len() > 1);
         let mut made = stream::iter(batches)
-            .map(|bodies| async move {
-                self.make_batch::<SecurityGroupRule>(neutron, &bodies, &HashSet::new()).await
-            })
+            .map(|bodies| async move { make_batch::<SecurityGroupRule>(neutron, &bodies).await })
             .buffer_unordered(REQUESTS);
         while let Some(rules) = made.next().await {
-            for rule in rules? {
-                self.fresh(&rule.id);
-                self.rules.put(rule).await;
+            match rules {
+                Ok(rules) => {
+                    for rule in rules {
+                        self.fresh(&rule.id);
+                        self.rules.put(rule).await;
+                    }
+                }
+                // All may be there, or none: the import looks anew.
+                Err(error) if error.kind() == ErrorKind::Ambiguous => self.rules.forget().await,
+                Err(error) => return Err(error),
             }
         }
         Ok(())
@@ -156,47 +149,33 @@ impl Importer {
         Ok(absent)
     }
 
+    /// Makes the objects, which were not there a moment ago.
     async fn make_all<T: Object + Clone, B: Serialize>(
         &self,
         inventory: &Inventory<T>,
         target: Target,
         bodies: &[B],
         name: impl Fn(&B) -> Option<&str>,
-    ) -> Result<()> {
-        let neutron = self.session.network().await?;
-        for bodies in bodies.chunks(AT_ONCE) {
-            for object in self.make_batch(&neutron, bodies, &names(bodies, &name)).await? {
-                self.take_in(inventory, target, &object).await;
-            }
-        }
-        Ok(())
-    }
-
-    /// What one request made; nothing when it is refused. `names` are those of the bodies, which were
-    /// not taken a moment ago: when the answer is lost, they say what was made.
-    async fn make_batch<T: Object>(
-        &self,
-        neutron: &Network,
-        bodies: &[impl Serialize],
-        names: &HashSet<&str>,
     ) -> Result<Vec<T>> {
-        if bodies.is_empty() {
-            return Ok(Vec::new());
-        }
-        match neutron.create_all::<T>(bodies).await {
-            Err(error) if error.kind() == ErrorKind::Auth => Err(error),
-            Err(error) if error.kind() == ErrorKind::Ambiguous => {
-                self.rules.forget().await;
-                let mut there = neutron.list_own::<T>().await?;
-                there.retain(|object| object.name().is_some_and(|name| names.contains(name)));
-                Ok(there)
+        let neutron = self.session.network().await?;
+        let mut all = Vec::new();
+        for bodies in bodies.chunks(AT_ONCE) {
+            let made = match make_batch(&neutron, bodies).await {
+                // What has one of the names now was made by the request whose answer is lost.
+                Err(error) if error.kind() == ErrorKind::Ambiguous => {
+                    let names: HashSet<&str> = bodies.iter().filter_map(&name).collect();
+                    let mut there = neutron.list_own::<T>().await?;
+                    there.retain(|object| object.name().is_some_and(|name| names.contains(name)));
+                    there
+                }
+                made => made?,
+            };
+            for object in &made {
+                self.take_in(inventory, target, object).await;
             }
-            Err(error) => {
-                tracing::debug!(%error, count = bodies.len(), "a batch was refused; one by one then");
-                Ok(Vec::new())
-            }
-            made => made,
+            all.extend(made);
         }
+        Ok(all)
     }
 
     async fn take_in<T: Object + Clone>(&self, inventory: &Inventory<T>, target: Target, object: &T) {
@@ -206,11 +185,28 @@ impl Importer {
     }
 }
 
-fn names<B>(bodies: &[B], name: impl Fn(&B) -> Option<&str>) -> HashSet<&str> {
-    bodies.iter().filter_map(name).collect()
+/// What one request made; nothing when it is refused.
+///
+/// # Errors
+/// The credentials are refused, or the answer was lost (`Ambiguous`).
+async fn make_batch<T: Object>(neutron: &Network, bodies: &[impl Serialize]) -> Result<Vec<T>> {
+    match neutron.create_all(bodies).await {
+        Err(error) if !matches!(error.kind(), ErrorKind::Auth | ErrorKind::Ambiguous) => {
+            tracing::debug!(%error, count = bodies.len(), "a batch was refused; one by one then");
+            Ok(Vec::new())
+        }
+        made => made,
+    }
 }
 
-fn is_of_group(rule: &ExportedRule, name: &str) -> bool {
-    let group = rule.params.security_group_ref.as_ref();
-    group.is_some_and(|group| group.name.as_deref() == Some(name) && group.is_auth_project())
+/// What the rules of the own project's groups let through, by the group's name.
+fn by_group<'a>(rules: &[&'a Resource]) -> HashMap<&'a str, Vec<Meaning>> {
+    let mut by_group = HashMap::<&str, Vec<Meaning>>::new();
+    for resource in rules {
+        let Resource::SecurityGroupRule(rule) = resource else { continue };
+        let group = rule.params.security_group_ref.as_ref().filter(|group| group.is_auth_project());
+        let Some(name) = group.and_then(|group| group.name.as_deref()) else { continue };
+        by_group.entry(name).or_default().extend(Meaning::of_params(&rule.params));
+    }
+    by_group
 }

@@ -36,8 +36,7 @@ impl Importer {
         let Some(group) = group else { return Ok(None) };
         let neutron = self.session.network().await?;
         let there = self.rules.of_group(&self.session, &group, <[SecurityGroupRule]>::to_vec).await?;
-        let needless =
-            |rule: &&SecurityGroupRule| made_by_neutron(rule) && !wanted.iter().any(|it| it.is_of(rule));
+        let needless = |rule: &&SecurityGroupRule| made_by_neutron(rule) && !rule::is_among(rule, &wanted);
         let mut changed = false;
         for rule in there.iter().filter(needless) {
             neutron.delete::<SecurityGroupRule>(&rule.id).await?;

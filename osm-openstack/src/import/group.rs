@@ -7,7 +7,7 @@
 //! are made in a batch.
 
 use super::compare::changed_text;
-use super::rule::Meaning;
+use super::rule::{Meaning, is_among};
 use super::{Imported, Importer, inventory, named};
 use crate::error::Result;
 use crate::network::{Network, SecurityGroup, SecurityGroupBody, SecurityGroupRule};
@@ -62,14 +62,13 @@ impl Importer {
             }
         };
         let given = unfinished.security_group_rules.clone();
-        let is_wanted = |rule: &SecurityGroupRule| wanted.iter().any(|it| it.is_of(rule));
-        for rule in given.iter().filter(|rule| !is_wanted(rule)) {
+        for rule in given.iter().filter(|rule| !is_among(rule, wanted)) {
             neutron.delete::<SecurityGroupRule>(&rule.id).await?;
         }
         let body =
             SecurityGroupBody { name: Some(name.to_owned()), description: description.map(str::to_owned) };
         let mut made = neutron.update::<SecurityGroup>(&unfinished.id, &body).await?;
-        made.security_group_rules = given.iter().filter(|rule| is_wanted(rule)).cloned().collect();
+        made.security_group_rules = given.iter().filter(|rule| is_among(rule, wanted)).cloned().collect();
         Ok((made, given))
     }
 }

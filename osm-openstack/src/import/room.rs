@@ -47,12 +47,9 @@ impl Importer {
             let remote = rule.params.remote_group_ref.as_ref();
             let known = is_there(resource.filter_name())
                 && remote.is_none_or(|remote| is_there(remote.name.as_deref()));
-            let equal = match if known { Some(self.rule_body(&rule.params).await) } else { None } {
-                Some(Ok(body)) => self.equal_rule(&body).await?,
-                Some(Err(error)) if error.kind() == ErrorKind::Auth => return Err(error),
-                _ => None,
-            };
-            absent += usize::from(equal.is_none());
+            if !known || self.is_absent(rule).await? {
+                absent += 1;
+            }
             new_groups |= !is_there(resource.filter_name());
         }
         if new_groups {
@@ -60,5 +57,13 @@ impl Importer {
             self.rules.forget().await;
         }
         Ok(absent)
+    }
+
+    async fn is_absent(&self, rule: &osm_model::SecurityGroupRule) -> Result<bool> {
+        match self.rule_body(&rule.params).await {
+            Ok(body) => Ok(self.equal_rule(&body).await?.is_none()),
+            Err(error) if error.kind() == ErrorKind::Auth => Err(error),
+            Err(_) => Ok(true),
+        }
     }
 }

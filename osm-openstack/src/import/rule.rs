@@ -120,6 +120,11 @@ pub(super) fn body(
     }
 }
 
+/// Whether a rule lets through what one of these does.
+pub(super) fn is_among(rule: &SecurityGroupRule, wanted: &[Meaning]) -> bool {
+    wanted.iter().any(|it| it.is_of(rule))
+}
+
 /// The id in Neutron's "Security group rule already exists. Rule id is ID."; empty when it is not
 /// told. None for another conflict, such as a quota.
 fn existing_rule(message: &str) -> Option<String> {
