@@ -218,6 +218,21 @@ fn a_request_that_failed_for_good_fails_its_item_alone() {
 }
 
 #[test]
+fn a_list_that_cannot_be_had_fails_its_kind_alone() {
+    let bench = Bench::with_files();
+    let fault = Fault::new(Service::Neutron, FaultKind::Status(500, Some(0))).method("GET").path("subnets");
+    bench.lab.dst().fault(fault.times(1000));
+    let said = bench.import(&[]).code(1);
+    for name in ["front", "back"] {
+        said.one_line(&[&format!("networks {name}: created")]);
+        said.one_line(&[&format!("! subnets {name}-subnet: "), "network: list subnets", "status 500"]);
+    }
+    said.one_line(&["keypairs demo-key: created"]);
+    bench.lab.dst().clear_faults();
+    bench.import(&[]).code(0).one_line(&["2 created, 3 unchanged"]);
+}
+
+#[test]
 fn a_token_refused_again_and_again_ends_the_run_with_3() {
     let bench = Bench::small();
     bench.lab.src().fault(Fault::new(Service::Neutron, FaultKind::ExpireTokens).times(1000));

@@ -1,13 +1,17 @@
 //! Import: from resource files to a cloud. Workloads are not imported but migrated.
 
+mod files;
 mod finish;
 mod order;
 mod room;
+
+use std::sync::Arc;
 
 use osm_model::{FilterSet, Kind, Resource};
 use osm_openstack::Session;
 use osm_openstack::import::{ImportOptions, Importer};
 
+use self::files::Files;
 use self::order::{Failed, Key, parents_first};
 use crate::label::label;
 use crate::{DataDir, Error, ErrorKind, Event, EventSink, Outcome, Result, Summary};
@@ -31,19 +35,18 @@ pub async fn import(
     let options =
         ImportOptions { image_blobs: data_dir.image_blobs(), supplement: data_dir.read_supplement()? };
     let importer = Importer::new(session, &options);
-    room::check(session, &importer, kinds, filters, data_dir, events).await?;
+    let mut files = Files::new(data_dir, filters);
+    room::check(session, &importer, kinds, &mut files, events).await?;
     for &kind in Kind::IN_ORDER.iter().filter(|kind| kinds.contains(kind)) {
-        let Some(file) = data_dir.read(kind)? else { continue };
-        let wanted = |resource: &&Resource| resource.is_of(kind) && filters.lets_pass(kind, resource);
-        let chosen: Vec<&Resource> = file.resources.iter().filter(wanted).collect();
+        let chosen = files.chosen(kind)?;
         let may: Vec<&Resource> =
-            chosen.iter().copied().filter(|resource| failed.blocker(resource).is_none()).collect();
-        let rules = match kinds.contains(&Kind::SecurityGroupRule) && kind == Kind::SecurityGroup {
-            true => finish::chosen(data_dir, filters, Kind::SecurityGroupRule)?,
-            false => Vec::new(),
-        };
-        importer.prepare(kind, &may, &rules.iter().collect::<Vec<_>>()).await?;
-        for resource in parents_first(chosen) {
+            chosen.iter().filter(|resource| failed.blocker(resource).is_none()).collect();
+        let brings_rules = kind == Kind::SecurityGroup && kinds.contains(&Kind::SecurityGroupRule);
+        let rules = if brings_rules { files.chosen(Kind::SecurityGroupRule)? } else { Arc::default() };
+        if !may.is_empty() {
+            prepare(&importer, kind, &may, &rules.iter().collect::<Vec<_>>(), events).await?;
+        }
+        for resource in parents_first(chosen.iter().collect()) {
             if matches!(kind, Kind::Workload | Kind::DetachedVolume) {
                 summary.count(Outcome::Skipped);
                 events.emit(&event(kind, resource, None, Outcome::Skipped, None));
@@ -72,8 +75,27 @@ pub async fn import(
             }
         }
     }
-    finish::finish(&importer, kinds, filters, data_dir, events, &mut summary).await?;
+    finish::finish(&importer, kinds, &mut files, events, &mut summary).await?;
     Ok(summary)
+}
+
+/// Makes at once what can be. What cannot is told, and left to the import of each resource.
+async fn prepare(
+    importer: &Importer,
+    kind: Kind,
+    resources: &[&Resource],
+    rules: &[&Resource],
+    events: &dyn EventSink,
+) -> Result<()> {
+    match importer.prepare(kind, resources, rules).await.map_err(Error::from) {
+        Err(error) if error.kind() == ErrorKind::Auth => Err(error),
+        Err(error) => {
+            let message = format!("{} could not be prepared together: {}", kind.word(), error.chain());
+            events.emit(&Event::Warning { workload: None, message });
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
 }
 
 fn event(

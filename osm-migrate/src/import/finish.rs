@@ -1,10 +1,11 @@
 //! What an import does when the resources are there: it concerns several of them at once.
 
-use osm_model::{FilterSet, Kind, Resource};
+use osm_model::{Kind, Resource};
 use osm_openstack::import::{Imported, Importer, Outcome as Done};
 
+use super::files::Files;
 use super::{event, named};
-use crate::{DataDir, Error, ErrorKind, EventSink, Outcome, Result, Summary};
+use crate::{Error, ErrorKind, EventSink, Outcome, Result, Summary};
 
 /// Closes the group `default` as far as the source's is, and gives routers their static routes.
 ///
@@ -13,13 +14,12 @@ use crate::{DataDir, Error, ErrorKind, EventSink, Outcome, Result, Summary};
 pub(super) async fn finish(
     importer: &Importer,
     kinds: &[Kind],
-    filters: &FilterSet,
-    data_dir: &DataDir,
+    files: &mut Files<'_>,
     events: &dyn EventSink,
     summary: &mut Summary,
 ) -> Result<()> {
     if kinds.contains(&Kind::SecurityGroupRule) {
-        let resources = chosen(data_dir, filters, Kind::SecurityGroupRule)?;
+        let resources = files.chosen(Kind::SecurityGroupRule)?;
         let rules = resources.iter().filter_map(|resource| match resource {
             Resource::SecurityGroupRule(rule) => Some(rule),
             _ => None,
@@ -32,20 +32,12 @@ pub(super) async fn finish(
         }
     }
     if kinds.contains(&Kind::Router) || kinds.contains(&Kind::RouterInterface) {
-        for resource in &chosen(data_dir, filters, Kind::Router)? {
+        for resource in files.chosen(Kind::Router)?.iter() {
             let Resource::Router(router) = resource else { continue };
             tell(Kind::Router, resource, importer.static_routes(router).await, events, summary)?;
         }
     }
     Ok(())
-}
-
-/// The resources of a kind's file that its filter lets pass.
-pub(super) fn chosen(data_dir: &DataDir, filters: &FilterSet, kind: Kind) -> Result<Vec<Resource>> {
-    let mut resources = data_dir.read(kind)?.map(|file| file.resources).unwrap_or_default();
-    let filter = filters.get(kind);
-    resources.retain(|it| it.kind() == Some(kind) && filter.matches_optional(it.filter_name()));
-    Ok(resources)
 }
 
 /// Tells of what changed and of what failed; what was there already has been told of.

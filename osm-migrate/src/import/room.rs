@@ -1,11 +1,11 @@
 //! Before an import makes anything: whether the project has room for the sum of it.
 
-use osm_model::{FilterSet, Kind, Resource};
+use osm_model::{Kind, Resource};
 use osm_openstack::Session;
 use osm_openstack::import::Importer;
 
-use super::finish::chosen;
-use crate::{DataDir, Error, ErrorKind, Event, EventSink, Result};
+use super::files::Files;
+use crate::{Error, ErrorKind, Event, EventSink, Result};
 
 /// The kinds that Neutron counts: the word for people, Neutron's own.
 const COUNTED: [(Kind, &str, &str); 6] = [
@@ -26,13 +26,12 @@ pub(super) async fn check(
     session: &Session,
     importer: &Importer,
     kinds: &[Kind],
-    filters: &FilterSet,
-    data_dir: &DataDir,
+    files: &mut Files<'_>,
     events: &dyn EventSink,
 ) -> Result<()> {
     let mut wanted = Vec::new();
     for (kind, what, key) in COUNTED.into_iter().filter(|(kind, ..)| kinds.contains(kind)) {
-        let resources = chosen(data_dir, filters, kind)?;
+        let resources = files.chosen(kind)?;
         let resources: Vec<&Resource> = resources.iter().collect();
         if resources.is_empty() {
             continue;
