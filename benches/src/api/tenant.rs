@@ -1,6 +1,7 @@
 //! The tenant that is measured: made, and taken away.
 
 use anyhow::Result;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use osm_openstack::Session;
 use osm_openstack::network::{NetworkObject, Object, SecurityGroup, Subnet};
 
@@ -25,8 +26,6 @@ pub(super) async fn empty(session: &Session) -> Result<()> {
 }
 
 async fn delete_all<T: Object>(session: &Session) -> Result<()> {
-    use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-
     let neutron = session.network().await?;
     let ours = neutron
         .list_own::<T>()
