@@ -43,7 +43,7 @@ create_databases() {
     run_tool "$cloud" cinder cinder-manage --config-file "$etc/cinder.conf" db sync
   } >>"$log-compute.log" 2>&1 & jobs+=($!)
   for job in "${jobs[@]}"; do wait "$job" || failed=1; done
-  [ $failed = 0 ] || fail "$cloud: databases, see log/$cloud-databases-*.log"
+  [ $failed = 0 ] || { tail -n 5 "$log"-*.log >&2; fail "$cloud: databases, see log/$cloud-databases-*.log"; }
   touch "$E2E_DIR/$cloud/databases-done"
 }
 
