@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use osm_lab::{Lab, LabOptions};
-use osm_migrate::{DataDir, Event, EventSink};
+use osm_migrate::{DataDir, Event, EventSink, ExportOptions, Item};
 use osm_model::{FilterSet, Kind, NameFilter};
 use osm_openstack::{CloudConfig, ConfigSources, Session};
 
@@ -18,7 +18,7 @@ struct Lines;
 
 impl EventSink for Lines {
     fn emit(&self, event: &Event) {
-        if let Event::Exported { kind, name, outcome, .. } = event {
+        if let Event::Exported(Item { kind, name, outcome, .. }) = event {
             println!("{outcome} {kind} {}", name.as_deref().unwrap_or("-"));
         }
     }
@@ -40,7 +40,9 @@ async fn main() -> Result<()> {
     // Everything but the conversion host, which stays where it is.
     let mut filters = FilterSet::default();
     filters.set(Kind::Workload, NameFilter::regex("^(?!os_migrate_conv)")?);
-    let summary = osm_migrate::export(&session, &Kind::OF_TENANT, &filters, &data_dir, &Lines).await?;
+    let options = ExportOptions::default();
+    let summary =
+        osm_migrate::export(&session, &Kind::OF_TENANT, &filters, &data_dir, &Lines, &options).await?;
     println!(
         "{} resources written to {}, {} failed",
         summary.written,

@@ -54,6 +54,11 @@ fn succeeded(output: &Output) -> Vec<Value> {
     events(output)
 }
 
+fn outcomes(events: &[Value]) -> Vec<[Value; 3]> {
+    let imported = events.iter().filter(|event| event["event"] == "imported");
+    imported.map(|event| ["kind", "name", "outcome"].map(|member| event[member].clone())).collect()
+}
+
 #[test]
 fn an_organisation_arrives_and_a_second_import_writes_nothing() {
     let clouds = Clouds::new();
@@ -63,6 +68,9 @@ fn an_organisation_arrives_and_a_second_import_writes_nothing() {
     assert!(place("acme-dev") < place("acme"), "the child stands before its parent: {projects}");
     assert!(!clouds.data().join("networks.yml").exists());
     succeeded(&clouds.osm(&["validate"]));
+    clouds.lab.dst().clear_requests();
+    let foreseen = succeeded(&clouds.osm(&["import", "--admin", "--dst", "dst-admin", "--check"]));
+    assert_eq!(clouds.writes(), Vec::<String>::new());
     let created = succeeded(&clouds.osm(&["import", "--admin", "--dst", "dst-admin"]));
     for (kind, name) in [
         ("projects", "acme-dev"),
@@ -75,6 +83,7 @@ fn an_organisation_arrives_and_a_second_import_writes_nothing() {
             |event: &&Value| event["kind"] == kind && event["name"] == name && event["outcome"] == "created";
         assert!(created.iter().any(|event| made(&event)), "{kind} {name}: {created:?}");
     }
+    assert_eq!(outcomes(&foreseen), outcomes(&created), "a check foresees the import");
     clouds.lab.dst().clear_requests();
     succeeded(&clouds.osm(&["import", "--admin", "--dst", "dst-admin"]));
     assert_eq!(clouds.writes(), Vec::<String>::new());

@@ -95,14 +95,14 @@ async fn a_detached_volume_moves_once_with_its_bytes_and_a_second_run_writes_not
     let events = archive.moves();
     let copy = archive.moved_once().await;
     assert_eq!(outcome(&events)["outcome"], "created");
-    assert_eq!(outcome(&events)["id"], copy.id.as_str());
+    assert_eq!(outcome(&events)["destination_id"], copy.id.as_str());
     assert_eq!(copy.name.as_deref(), Some(NAME));
     assert!(events.iter().any(|event| event["event"] == "disk_verified"), "{events:?}");
 
     archive.stage.forget_requests();
     let again = archive.moves();
     assert_eq!(outcome(&again)["outcome"], "unchanged");
-    assert_eq!(outcome(&again)["id"], copy.id.as_str());
+    assert_eq!(outcome(&again)["destination_id"], copy.id.as_str());
     assert_eq!(archive.stage.changes(), 0, "nothing is asked for");
     archive.stage.lose_state();
     archive.moves();

@@ -21,12 +21,34 @@ use crate::{Error, ErrorKind, Result, SqliteStore};
 #[derive(Debug, Clone)]
 pub struct DataDir {
     path: PathBuf,
+    /// The folder of image data, when it is elsewhere.
+    image_blobs: Option<PathBuf>,
+    /// Whether it is only looked at.
+    read_only: bool,
 }
 
 impl DataDir {
     /// The data directory at `path`; nothing is read or made yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self { path: path.into(), image_blobs: None, read_only: false }
+    }
+
+    /// The same directory with image data elsewhere.
+    #[must_use]
+    pub fn with_image_blobs(self, folder: Option<PathBuf>) -> Self {
+        Self { image_blobs: folder, ..self }
+    }
+
+    /// The same directory, only looked at: what would write to it fails, and an export to it is a
+    /// check that tells what it would write.
+    #[must_use]
+    pub fn read_only(self) -> Self {
+        Self { read_only: true, ..self }
+    }
+
+    /// Whether it is only looked at.
+    pub fn is_read_only(&self) -> bool {
+        self.read_only
     }
 
     /// Where it is.
@@ -41,7 +63,7 @@ impl DataDir {
 
     /// The folder of image data.
     pub fn image_blobs(&self) -> PathBuf {
-        self.path.join("image_blobs")
+        self.image_blobs.clone().unwrap_or_else(|| self.path.join("image_blobs"))
     }
 
     /// The file of an image's data.
@@ -178,6 +200,10 @@ impl DataDir {
     }
 
     fn create(&self, path: &Path) -> Result<()> {
+        if self.read_only {
+            return Err(Error::new(ErrorKind::Config, "the data directory is only looked at")
+                .with_object(path.display().to_string()));
+        }
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o750)

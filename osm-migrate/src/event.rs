@@ -4,41 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ErrorKind, Step, Summary};
-
-/// How the work on one item ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// It was made.
-    Created,
-    /// It was added to its file.
-    Written,
-    /// It was there and has been changed.
-    Updated,
-    /// It was there, as it should be.
-    Unchanged,
-    /// Something of its name is there that is not ours; it was left alone.
-    Exists,
-    /// It is not to be worked on.
-    Skipped,
-    /// It could not be done.
-    Failed,
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Created => "created",
-            Self::Written => "written",
-            Self::Updated => "updated",
-            Self::Unchanged => "unchanged",
-            Self::Exists => "exists",
-            Self::Skipped => "skipped",
-            Self::Failed => "failed",
-        })
-    }
-}
+use crate::{ErrorKind, Item, Outcome, Step, Summary};
 
 /// One property that is not the same on both sides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,33 +33,9 @@ impl fmt::Display for Difference {
 #[non_exhaustive]
 pub enum Event {
     /// A resource was written to its file, or could not be.
-    Exported {
-        /// The plural word of its kind: `networks`.
-        kind: String,
-        /// Its name, or what tells it apart when it has none; none when the whole kind failed.
-        name: Option<String>,
-        /// Its id in the source cloud.
-        id: Option<String>,
-        /// How it ended.
-        outcome: Outcome,
-        /// Why, when it failed.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        error: Option<String>,
-    },
+    Exported(Item),
     /// A resource was imported, or could not be.
-    Imported {
-        /// The plural word of its kind: `networks`.
-        kind: String,
-        /// Its name, or what tells it apart when it has none; none when the whole kind failed.
-        name: Option<String>,
-        /// Its id in the destination cloud.
-        id: Option<String>,
-        /// How it ended.
-        outcome: Outcome,
-        /// Why, when it failed.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        error: Option<String>,
-    },
+    Imported(Item),
     /// The destination would give a workload something else than it has now.
     Drift {
         /// The workload's name.

@@ -13,13 +13,19 @@ use osm_openstack::import::{ImportOptions, Importer};
 
 use self::files::Files;
 use self::order::{Failed, Key, parents_first};
-use crate::label::label;
-use crate::{DataDir, Error, ErrorKind, Event, EventSink, Outcome, Result, Summary};
+use crate::{DataDir, Error, ErrorKind, Event, EventSink, Item, Outcome, Result, Summary};
+
+/// The kinds that other files refer to.
+const REFERRED_TO: [Kind; 6] =
+    [Kind::Project, Kind::User, Kind::Network, Kind::Subnet, Kind::SecurityGroup, Kind::Router];
 
 /// Creates or updates what the files describe, in the order of dependencies.
 ///
 /// A resource that cannot be imported does not stop the others, except those that refer to it: they
 /// fail with that reason. Workloads and detached volumes have disks, and are skipped here.
+///
+/// With a [`Session::read_only`] session it is a check: nothing is written, the outcomes are what would
+/// come of it. What the files of other kinds would make counts as made.
 ///
 /// # Errors
 /// The credentials are refused, or a file cannot be used.
@@ -37,7 +43,14 @@ pub async fn import(
     let importer = Importer::new(session, &options);
     let mut files = Files::new(data_dir, filters);
     room::check(session, &importer, kinds, &mut files, events).await?;
-    for &kind in Kind::IN_ORDER.iter().filter(|kind| kinds.contains(kind)) {
+    let last = kinds.iter().max().copied();
+    for kind in Kind::IN_ORDER.into_iter().filter(|kind| Some(*kind) <= last) {
+        if !kinds.contains(&kind) {
+            if session.is_read_only() && REFERRED_TO.contains(&kind) {
+                foresee(&importer, &files.chosen(kind)?).await;
+            }
+            continue;
+        }
         let chosen = files.chosen(kind)?;
         let may: Vec<&Resource> =
             chosen.iter().filter(|resource| failed.blocker(resource).is_none()).collect();
@@ -49,7 +62,7 @@ pub async fn import(
         for resource in parents_first(chosen.iter().collect()) {
             if matches!(kind, Kind::Workload | Kind::DetachedVolume) {
                 summary.count(Outcome::Skipped);
-                events.emit(&event(kind, resource, None, Outcome::Skipped, None));
+                events.emit(&Event::Imported(Item::of(kind, resource, Outcome::Skipped)));
                 continue;
             }
             let result = match failed.blocker(resource) {
@@ -64,19 +77,30 @@ pub async fn import(
                         osm_openstack::import::Outcome::Unchanged => Outcome::Unchanged,
                     };
                     summary.count(outcome);
-                    events.emit(&event(kind, resource, Some(imported.id), outcome, None));
+                    let item = Item::of(kind, resource, outcome).at_destination(imported.id);
+                    events.emit(&Event::Imported(item));
                 }
                 Err(error) if error.kind() == ErrorKind::Auth => return Err(error),
                 Err(error) => {
                     failed.add(resource);
-                    events.emit(&event(kind, resource, None, Outcome::Failed, Some(error.chain())));
-                    summary.fail(format!("{} {}", kind.word(), named(resource)), &error);
+                    let item = Item::of(kind, resource, Outcome::Failed).failed(&error);
+                    summary.fail(item.title(), &error);
+                    events.emit(&Event::Imported(item));
                 }
             }
         }
     }
     finish::finish(&importer, kinds, &mut files, events, &mut summary).await?;
     Ok(summary)
+}
+
+/// Lets a check know what the import of a kind makes that was not asked for, and that others refer to.
+async fn foresee(importer: &Importer, resources: &[Resource]) {
+    for resource in parents_first(resources.iter().collect()) {
+        if let Err(error) = importer.import(resource).await {
+            tracing::debug!(%error, "not foreseen");
+        }
+    }
 }
 
 /// Makes at once what can be. What cannot is told, and left to the import of each resource.
@@ -96,21 +120,6 @@ async fn prepare(
         }
         Ok(()) => Ok(()),
     }
-}
-
-fn event(
-    kind: Kind,
-    resource: &Resource,
-    id: Option<String>,
-    outcome: Outcome,
-    error: Option<String>,
-) -> Event {
-    let name = label(resource);
-    Event::Imported { kind: kind.word().to_owned(), name, id, outcome, error }
-}
-
-fn named(resource: &Resource) -> String {
-    label(resource).unwrap_or_else(|| "without name".to_owned())
 }
 
 fn blocked(blocker: &Key) -> Error {

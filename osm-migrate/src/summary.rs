@@ -79,6 +79,11 @@ impl Summary {
         self.created + self.written + self.updated + self.unchanged + self.skipped + self.failed
     }
 
+    /// Whether anything is another than it was before.
+    pub fn has_changed(&self) -> bool {
+        self.created + self.written + self.updated > 0
+    }
+
     /// Whether nothing failed.
     pub fn is_success(&self) -> bool {
         self.failed == 0

@@ -4,7 +4,7 @@
 //! servers, the tags of images, address pairs of ports) stands in `supplement.yaml`, by the id that the resource has on the
 //! source. Neither program takes a `.yaml` file for a resource file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::record::{Field, Form, ProblemKind, Reader, record};
@@ -126,15 +126,16 @@ impl Supplement {
         self.additions.insert(id.into(), addition);
     }
 
-    /// Takes over what is known newly. Returns whether that changed anything worth writing.
-    pub fn merge(&mut self, newer: &Self) -> bool {
-        let mut changed = false;
+    /// Takes over what is known newly. Returns the ids of which something else is said now.
+    pub fn merge(&mut self, newer: &Self) -> BTreeSet<String> {
+        let mut changed = BTreeSet::new();
         for (id, addition) in &newer.additions {
-            if addition.is_blank() {
-                changed |= self.additions.remove(id).is_some();
-            } else if self.additions.get(id) != Some(addition) {
-                self.additions.insert(id.clone(), addition.clone());
-                changed = true;
+            let differs = match addition.is_blank() {
+                true => self.additions.remove(id).is_some(),
+                false => self.additions.insert(id.clone(), addition.clone()).as_ref() != Some(addition),
+            };
+            if differs {
+                changed.insert(id.clone());
             }
         }
         changed
@@ -170,8 +171,8 @@ mod tests {
         let mut newer = Supplement::default();
         newer.set("gone", Addition::default());
         newer.set("new", tagged(&["z"]));
-        assert!(supplement.merge(&newer));
-        assert!(!supplement.merge(&newer));
+        assert_eq!(supplement.merge(&newer), ["gone".to_owned(), "new".to_owned()].into());
+        assert_eq!(supplement.merge(&newer), BTreeSet::new());
         assert_eq!(supplement.get("kept"), Some(&tagged(&["x"])));
         assert_eq!((supplement.get("gone"), supplement.get("new")), (None, Some(&tagged(&["z"]))));
     }

@@ -29,6 +29,8 @@ pub enum ErrorKind {
     NotFound,
     /// The project's quota is used up.
     Quota,
+    /// The session only reads; the request was not sent.
+    ReadOnly,
     /// Too many requests were made.
     RateLimited,
     /// The service failed or could not be reached.

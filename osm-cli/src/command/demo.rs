@@ -7,10 +7,11 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use osm_lab::{Lab, LabOptions};
-use osm_migrate::{DataDir, NullSink, Summary};
+use osm_migrate::{DataDir, ExportOptions, NullSink, Summary};
 use osm_model::{FilterSet, Kind, NameFilter};
 use serde_json::json;
 
+use super::setup::Setup;
 use super::{Globals, code_of, flows, migrate};
 use crate::{args, output};
 
@@ -40,7 +41,9 @@ pub(crate) async fn run(globals: &Globals<'_>, arguments: args::Demo) -> Result<
     let src = inner.connect("src").await?;
     let filters = filters()?;
     let data = DataDir::new(&data_dir);
-    let mut total = osm_migrate::export(&src, &Kind::OF_TENANT, &filters, &data, events.as_ref()).await?;
+    let options = ExportOptions::default();
+    let mut total =
+        osm_migrate::export(&src, &Kind::OF_TENANT, &filters, &data, events.as_ref(), &options).await?;
     flows::insist_on_valid(globals, &data)?;
 
     headline(globals, "Import: creating it in cloud dst");
@@ -55,7 +58,8 @@ pub(crate) async fn run(globals: &Globals<'_>, arguments: args::Demo) -> Result<
     ] {
         headline(globals, what);
         let told = args::Migrate { detached_volumes, ..workloads(&lab, &data_dir) };
-        total.add(migrate::migrate(&inner, told, data.clone(), Arc::clone(&witness) as _).await?);
+        let setup = Setup::new(&inner, &told.data)?;
+        total.add(migrate::migrate(&setup, told, Arc::clone(&witness) as _).await?);
     }
 
     headline(globals, "Import once more: nothing is left to change");
@@ -76,17 +80,17 @@ fn workloads(lab: &Lab, data_dir: &Path) -> args::Migrate {
         names: Vec::new(),
         regexes: Vec::new(),
         detached_volumes: false,
-        data: args::DataDirectory { data_dir: data_dir.to_path_buf() },
-        src: "src".into(),
-        dst: "dst".into(),
-        src_host: host("os_migrate_conv_src", lab.src().device_dir("os_migrate_conv_src")),
-        dst_host: host("os_migrate_conv_dst", lab.dst().device_dir("os_migrate_conv_dst")),
+        data: args::DataDirectory { data_dir: Some(data_dir.to_path_buf()), vars: Vec::new() },
+        src: Some("src".into()),
+        dst: Some("dst".into()),
+        src_host: Some(host("os_migrate_conv_src", lab.src().device_dir("os_migrate_conv_src"))),
+        dst_host: Some(host("os_migrate_conv_dst", lab.dst().device_dir("os_migrate_conv_dst"))),
         check: false,
         no_stop: false,
         workloads: 2,
         disks: 2,
         cleanup: false,
-        timeout: 60,
+        timeout: Some(60),
         guest: args::Guest::default(),
         places: args::Places::default(),
     }

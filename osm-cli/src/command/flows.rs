@@ -7,22 +7,33 @@ use osm_migrate::{DataDir, Event, Summary};
 use osm_model::{FilterSet, Kind, NameFilter};
 use serde_json::json;
 
+use super::setup::{Setup, Side};
 use super::{Globals, code_of};
 use crate::args::{self, Selection};
 use crate::{exit, output};
 
 pub(crate) async fn export(globals: &Globals<'_>, arguments: args::Export) -> Result<ExitCode> {
-    let (kinds, filters) = arguments.selection.resolve(&Kind::OF_TENANT)?;
-    let session = globals.connect(&arguments.src).await?;
-    let data_dir = DataDir::new(arguments.data.data_dir);
-    data_dir.make()?;
-    let events = output::event_sink(globals.output);
-    let summary = osm_migrate::export(&session, &kinds, &filters, &data_dir, events.as_ref()).await?;
+    let setup = Setup::new(globals, &arguments.data)?;
+    let (kinds, filters) = arguments.selection.resolve(&Kind::OF_TENANT, setup.filters())?;
+    let session = setup.connect(Side::Src, arguments.src.as_deref()).await?;
+    let check = arguments.dry.check;
+    let mut data_dir = setup.data_dir().clone();
+    if check {
+        data_dir = data_dir.read_only();
+    } else {
+        data_dir.make()?;
+    }
+    let events = output::sink(globals.output, check);
+    setup.warn(events.as_ref());
+    let options = setup.export_options();
+    let summary =
+        osm_migrate::export(&session, &kinds, &filters, &data_dir, events.as_ref(), &options).await?;
     Ok(closed(&summary, events.as_ref()))
 }
 
 pub(crate) async fn import(globals: &Globals<'_>, arguments: args::Import) -> Result<ExitCode> {
-    let (kinds, filters) = arguments.selection.resolve(&importable())?;
+    let setup = Setup::new(globals, &arguments.data)?;
+    let (kinds, filters) = arguments.selection.resolve(&importable(), setup.filters())?;
     if let Some(kind) = kinds.iter().find(|kind| has_disks(**kind)) {
         let instead = match kind {
             Kind::Workload => "use `osm-cli migrate`",
@@ -30,19 +41,28 @@ pub(crate) async fn import(globals: &Globals<'_>, arguments: args::Import) -> Re
         };
         return Err(exit::usage(format!("{kind} have disks and are not imported: {instead}")));
     }
-    let data_dir = DataDir::new(arguments.data.data_dir);
-    insist_on_valid(globals, &data_dir)?;
-    let session = globals.connect(&arguments.dst).await?;
-    let events = output::event_sink(globals.output);
-    let summary = osm_migrate::import(&session, &kinds, &filters, &data_dir, events.as_ref()).await?;
+    let data_dir = setup.data_dir();
+    if setup.checks_files() {
+        insist_on_valid(globals, data_dir)?;
+    }
+    let mut session = setup.connect(Side::Dst, arguments.dst.as_deref()).await?;
+    if arguments.dry.check {
+        session = session.read_only();
+    }
+    let events = output::sink(globals.output, arguments.dry.check);
+    setup.warn(events.as_ref());
+    let summary = osm_migrate::import(&session, &kinds, &filters, data_dir, events.as_ref()).await?;
     Ok(closed(&summary, events.as_ref()))
 }
 
 pub(crate) fn validate(globals: &Globals<'_>, arguments: &args::Validate) -> Result<ExitCode> {
-    let data_dir = DataDir::new(&arguments.data.data_dir);
-    insist_on_valid(globals, &data_dir)?;
+    let setup = Setup::new(globals, &arguments.data)?;
+    setup.warn(output::event_sink(globals.output).as_ref());
+    let data_dir = setup.data_dir();
+    insist_on_valid(globals, data_dir)?;
     if globals.is_json() {
         output::json_line(&json!({"event": "valid"}));
+        output::json_line(&json!({"event": "summary", "changed": false, "failed": 0}));
     } else {
         println!("no errors in {}", data_dir.path().display());
     }
@@ -64,7 +84,7 @@ pub(super) fn insist_on_valid(globals: &Globals<'_>, data_dir: &DataDir) -> Resu
     let errors = osm_migrate::validate(data_dir)?;
     for error in &errors {
         if globals.is_json() {
-            output::json_line(&json!({"event": "invalid", "error": error.to_string()}));
+            output::json_line(&json!({"event": "invalid", "result": "failed", "error": error.to_string()}));
         } else {
             eprintln!("{error}");
         }
@@ -85,8 +105,8 @@ pub(super) fn closed(summary: &Summary, events: &dyn osm_migrate::EventSink) -> 
 
 impl Selection {
     /// The kinds and name filters that were asked for; no kind means `usual`, or what only an
-    /// administrator can move.
-    fn resolve(&self, usual: &[Kind]) -> Result<(Vec<Kind>, FilterSet)> {
+    /// administrator can move. Names that are typed replace the filters of the variables.
+    fn resolve(&self, usual: &[Kind], mut filters: FilterSet) -> Result<(Vec<Kind>, FilterSet)> {
         let mut kinds = Vec::new();
         for word in &self.kinds {
             kinds.push(word.parse::<Kind>().map_err(|_| {
@@ -97,7 +117,6 @@ impl Selection {
         if kinds.is_empty() {
             kinds.extend_from_slice(if self.admin { &Kind::OF_ADMINISTRATOR } else { usual });
         }
-        let mut filters = FilterSet::default();
         if !self.names.is_empty() || !self.regexes.is_empty() {
             let mut filter = NameFilter::exact(&self.names);
             for pattern in &self.regexes {

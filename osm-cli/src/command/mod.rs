@@ -7,6 +7,7 @@ mod demo;
 mod flows;
 mod migrate;
 mod serve;
+mod setup;
 mod status;
 mod verify;
 

@@ -3,20 +3,21 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use osm_migrate::DataDir;
 use osm_migrate::state::JobStatus;
 use serde_json::json;
 
 use super::Globals;
+use super::setup::Setup;
 use crate::{args, exit, output};
 
 pub(crate) async fn run(globals: &Globals<'_>, arguments: args::Status) -> Result<ExitCode> {
-    let data_dir = DataDir::new(arguments.data.data_dir);
+    let setup = Setup::new(globals, &arguments.data)?;
+    let data_dir = setup.data_dir();
     if !data_dir.path().is_dir() {
         let path = data_dir.path().display();
         return Err(exit::usage(format!("there is no data directory {path}: export something to it first")));
     }
-    let workloads = osm_migrate::status(&data_dir).await?;
+    let workloads = osm_migrate::status(data_dir).await?;
     if globals.is_json() {
         for workload in &workloads {
             let mut line = serde_json::to_value(workload)?;

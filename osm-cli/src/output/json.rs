@@ -9,9 +9,20 @@ use serde::Serialize;
 #[derive(Debug)]
 pub(crate) struct JsonLines;
 
+/// The last line: a summary that says whether anything changed.
+#[derive(Serialize)]
+struct Last<'a> {
+    #[serde(flatten)]
+    event: &'a Event,
+    changed: bool,
+}
+
 impl EventSink for JsonLines {
     fn emit(&self, event: &Event) {
-        print(event);
+        match event {
+            Event::Summary(summary) => print(&Last { event, changed: summary.has_changed() }),
+            event => print(event),
+        }
     }
 }
 

@@ -17,9 +17,14 @@ pub(crate) use self::text::{bytes, table};
 
 /// Where the events of a flow go.
 pub(crate) fn event_sink(output: Output) -> Arc<dyn EventSink> {
+    sink(output, false)
+}
+
+/// As [`event_sink`]; with `check`, the flow writes nothing and tells what it would do.
+pub(crate) fn sink(output: Output, check: bool) -> Arc<dyn EventSink> {
     match output {
         Output::Json => Arc::new(json::JsonLines),
-        Output::Text => Arc::new(text::Narrator::new()),
+        Output::Text => Arc::new(text::Narrator::new(check)),
     }
 }
 

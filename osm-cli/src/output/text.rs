@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{ContentArrangement, Table};
 use indicatif::MultiProgress;
-use osm_migrate::{Event, EventSink, Outcome, Step, Summary};
+use osm_migrate::{Event, EventSink, Item, ItemResult, Outcome, Step, Summary};
 
 use super::CopyBar;
 
@@ -17,12 +17,14 @@ pub(crate) struct Narrator {
     /// The bars of the disks under way, by workload and volume.
     disks: Mutex<BTreeMap<(String, String), CopyBar>>,
     colours: bool,
+    /// Whether nothing is written, and outcomes are what would come of it.
+    check: bool,
 }
 
 impl Narrator {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(check: bool) -> Self {
         let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Self { bars: MultiProgress::new(), disks: Mutex::default(), colours }
+        Self { bars: MultiProgress::new(), disks: Mutex::default(), colours, check }
     }
 
     fn say(&self, line: &str) {
@@ -48,9 +50,11 @@ impl Narrator {
     }
 
     /// A line; why something failed is told at the end, where it is not scrolled away.
-    fn resource(&self, kind: &str, name: Option<&str>, outcome: Outcome) {
-        let name = name.map(|name| format!(" {name}")).unwrap_or_default();
-        self.say(&format!("  {} {kind}{name}: {outcome}", self.mark(outcome)));
+    fn resource(&self, item: &Item) {
+        let Item { kind, name, outcome, .. } = item;
+        let name = name.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
+        let would = if self.check && item.result == ItemResult::Changed { "would be " } else { "" };
+        self.say(&format!("  {} {kind}{name}: {would}{outcome}", self.mark(*outcome)));
     }
 
     fn progress(&self, workload: &str, volume: &str, done: u64, total: u64) {
@@ -93,7 +97,8 @@ impl Narrator {
         if counts.is_empty() {
             self.say("nothing to do: there is nothing that was asked for");
         } else {
-            self.say(&counts.join(", "));
+            let written = if self.check { " (a check: nothing was written)" } else { "" };
+            self.say(&format!("{}{written}", counts.join(", ")));
         }
         for failure in &summary.failures {
             self.say(&format!("{} {}: {}", self.mark(Outcome::Failed), failure.item, failure.error));
@@ -107,9 +112,7 @@ impl Narrator {
 impl EventSink for Narrator {
     fn emit(&self, event: &Event) {
         match event {
-            Event::Exported { kind, name, outcome, .. } | Event::Imported { kind, name, outcome, .. } => {
-                self.resource(kind, name.as_deref(), *outcome);
-            }
+            Event::Exported(item) | Event::Imported(item) => self.resource(item),
             Event::Drift { workload, difference } => {
                 self.say(&format!("  {} {workload}: {difference}", self.paint("drift:", "33")));
             }

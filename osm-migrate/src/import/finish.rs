@@ -4,8 +4,7 @@ use osm_model::{Kind, Resource};
 use osm_openstack::import::{Imported, Importer, Outcome as Done};
 
 use super::files::Files;
-use super::{event, named};
-use crate::{Error, ErrorKind, EventSink, Outcome, Result, Summary};
+use crate::{Error, ErrorKind, Event, EventSink, Item, Outcome, Result, Summary};
 
 /// Closes the group `default` as far as the source's is, and gives routers their static routes.
 ///
@@ -51,13 +50,14 @@ fn tell(
     match done.map_err(Error::from) {
         Ok(Some(Imported { outcome: Done::Updated, id })) => {
             summary.count(Outcome::Updated);
-            events.emit(&event(kind, resource, Some(id), Outcome::Updated, None));
+            events.emit(&Event::Imported(Item::of(kind, resource, Outcome::Updated).at_destination(id)));
         }
         Ok(_) => {}
         Err(error) if error.kind() == ErrorKind::Auth => return Err(error),
         Err(error) => {
-            events.emit(&event(kind, resource, None, Outcome::Failed, Some(error.chain())));
-            summary.fail(format!("{} {}", kind.word(), named(resource)), &error);
+            let item = Item::of(kind, resource, Outcome::Failed).failed(&error);
+            summary.fail(item.title(), &error);
+            events.emit(&Event::Imported(item));
         }
     }
     Ok(())

@@ -19,7 +19,7 @@ use super::preflight::{Preflight, Resolved, Standing, check_quota};
 use super::tag;
 use super::transfer::Pair;
 use crate::state::JobStatus;
-use crate::{Error, ErrorKind, Event, Outcome, Result, Step, Summary};
+use crate::{Error, ErrorKind, Event, Item, Outcome, Result, Step, Summary};
 
 /// How the point of a copy begins that names a state of its source volume.
 const UPDATED: &str = "updated-";
@@ -32,6 +32,13 @@ struct Planned<'v> {
     name: &'v str,
     /// Whether there is a copy to be made or finished.
     needed: bool,
+}
+
+impl Planned<'_> {
+    fn item(&self, outcome: Outcome) -> Item {
+        let (name, source_id) = (Some(self.name.to_owned()), Some(self.id.to_owned()));
+        Item { name, source_id, ..Item::new(Kind::DetachedVolume, outcome) }
+    }
 }
 
 impl WorkloadMigration {
@@ -90,7 +97,7 @@ impl WorkloadMigration {
                 Ok(Standing::Moved) => plan.push(planned(false)),
                 Ok(Standing::Taken) => {
                     summary.count(Outcome::Exists);
-                    self.tell(&planned(false), None, Outcome::Exists, None);
+                    self.tell(planned(false).item(Outcome::Exists));
                 }
                 Ok(Standing::Open(demand)) => {
                     demands.push(demand);
@@ -111,20 +118,19 @@ impl WorkloadMigration {
     }
 
     fn refuse(&self, planned: &Planned<'_>, error: &Error, summary: &mut Summary) {
-        self.tell(planned, None, Outcome::Failed, Some(error.chain()));
+        self.tell(planned.item(Outcome::Failed).failed(error));
         summary.fail(label(planned.name), error);
     }
 
-    fn tell(&self, planned: &Planned<'_>, id: Option<String>, outcome: Outcome, error: Option<String>) {
-        let (kind, name) = (Kind::DetachedVolume.word().to_owned(), Some(planned.name.to_owned()));
-        self.events.emit(&Event::Imported { kind, name, id, outcome, error });
+    fn tell(&self, item: Item) {
+        self.events.emit(&Event::Imported(item));
     }
 
     async fn move_volume_named(&self, clouds: &Clouds, planned: &Planned<'_>) -> (String, Result<Outcome>) {
         let result = Box::pin(self.move_volume(clouds, planned)).await;
         match &result {
-            Ok((id, outcome)) => self.tell(planned, Some(id.clone()), *outcome, None),
-            Err(error) => self.tell(planned, None, Outcome::Failed, Some(error.chain())),
+            Ok((id, outcome)) => self.tell(planned.item(*outcome).at_destination(id.clone())),
+            Err(error) => self.tell(planned.item(Outcome::Failed).failed(error)),
         }
         (label(planned.name), result.map(|(_, outcome)| outcome))
     }

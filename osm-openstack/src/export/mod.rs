@@ -38,19 +38,16 @@ pub async fn export(session: &Session, kind: Kind, filter: &NameFilter) -> Resul
 }
 
 /// Writes the data of an image to a file, unless it is there already. An image without data has
-/// none to write.
+/// none to write. Returns whether data was written.
 ///
 /// # Errors
 /// `NotFound` when there is no such image; `BadResponse` when the data came broken.
-pub async fn export_image_data(session: &Session, id: &str, path: &Path) -> Result<()> {
+pub async fn export_image_data(session: &Session, id: &str, path: &Path) -> Result<bool> {
     let glance = session.image().await?;
     let Some(image) = glance.get(id).await? else {
         return Err(Error::new(ErrorKind::NotFound, format!("there is no image {id}")));
     };
-    if image::has_data(&image) {
-        glance.download_to(&image, path).await?;
-    }
-    Ok(())
+    if image::has_data(&image) { glance.download_to(&image, path).await } else { Ok(false) }
 }
 
 /// Exports kind after kind and remembers what references pointed at.

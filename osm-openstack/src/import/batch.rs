@@ -31,6 +31,11 @@ impl Importer {
     /// # Errors
     /// The credentials are refused, or what is there cannot be listed.
     pub async fn prepare(&self, kind: Kind, resources: &[&Resource], rules: &[&Resource]) -> Result<()> {
+        // A check makes nothing; each import then says what it would do.
+        if self.session.is_read_only() {
+            self.planned.prepare(kind, rules);
+            return Ok(());
+        }
         match kind {
             Kind::Network => self.prepare_networks(resources).await,
             Kind::Router => self.absent(&self.routers, Target::Router, resources).await.map(drop),

@@ -5,7 +5,7 @@
 
 use osm_model::SecurityGroupRule as Exported;
 
-use super::{Imported, Importer, rule};
+use super::{Imported, Importer, planned, rule};
 use crate::error::Result;
 use crate::network::SecurityGroupRule;
 use crate::reference::Target;
@@ -21,6 +21,10 @@ impl Importer {
     /// # Errors
     /// When a reference of a rule points at nothing; else the request that failed.
     pub async fn close_default_group(&self, rules: &[&Exported]) -> Result<Option<Imported>> {
+        planned::or_updated(self.close(rules).await)
+    }
+
+    async fn close(&self, rules: &[&Exported]) -> Result<Option<Imported>> {
         let what = "rule of security group `default`";
         let mut group = None;
         let mut wanted = Vec::new();

@@ -122,6 +122,7 @@ impl Importer {
             self.required(Target::Project, &what, "params.project_ref", params.project_ref.as_ref()).await?;
         let user = self.required(Target::User, &what, "params.user_ref", params.user_ref.as_ref()).await?;
         let role = self.required(Target::Role, &what, "params.role_ref", params.role_ref.as_ref()).await?;
+        self.refuse_if_planned("assign role", &[&project, &user])?;
         let keystone = self.session.identity().await?;
         let id = format!("{project}/{user}/{role}");
         let mut roles = self.people.roles.lock().await;
@@ -143,7 +144,7 @@ impl Importer {
     }
 
     /// The domain of a reference; without one, the domain of the session's project.
-    async fn domain(&self, what: &str, reference: Option<&Reference>) -> Result<String> {
+    pub(super) async fn domain(&self, what: &str, reference: Option<&Reference>) -> Result<String> {
         let domain = self.resolve(Target::Domain, what, "params.domain_ref", reference).await?;
         Ok(domain.unwrap_or_else(|| self.session.project_domain_id()))
     }

@@ -84,6 +84,7 @@ impl Importer {
         for (index, address) in params.fixed_ips_refs.iter().enumerate() {
             let field = format!("params.fixed_ips_refs[{index}].subnet_ref");
             let id = self.required(Target::Subnet, &what, &field, address.subnet_ref.as_ref()).await?;
+            self.refuse_if_planned("add router interface", &[&router, &network, &id])?;
             let subnet = self.subnets.of_id(&self.session, &id).await?.ok_or_else(|| {
                 Error::new(ErrorKind::NotFound, format!("{what}: {field}: subnet {id} is gone"))
             })?;

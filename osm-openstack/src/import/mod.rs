@@ -15,6 +15,7 @@ mod image;
 mod interface;
 mod inventory;
 mod nova;
+mod planned;
 mod room;
 mod route;
 mod rule;
@@ -58,7 +59,7 @@ pub enum Outcome {
 pub struct Imported {
     /// What was done.
     pub outcome: Outcome,
-    /// The object's id in this cloud.
+    /// The object's id in this cloud; empty where a check would have made or changed it.
     pub id: String,
 }
 
@@ -86,6 +87,7 @@ pub struct Importer {
     fresh: Mutex<HashSet<String>>,
     people: identity::People,
     assets: nova::Assets,
+    planned: planned::Planned,
 }
 
 impl Importer {
@@ -103,10 +105,14 @@ impl Importer {
             fresh: Mutex::default(),
             people: identity::People::default(),
             assets: nova::Assets::default(),
+            planned: planned::Planned::default(),
         }
     }
 
     /// Imports one resource. Safe to repeat after a failure at any point.
+    ///
+    /// With a [`Session::read_only`] session it is a check: nothing is written, the outcome is what
+    /// would come of it, and later resources may refer to what would be made.
     ///
     /// # Errors
     /// `NotFound` or `Conflict` when a reference points at nothing or at several things;
@@ -114,6 +120,13 @@ impl Importer {
     /// that cannot be changed; `Config` for a resource that cannot be imported this way, or lacks
     /// what it needs; else the request that failed.
     pub async fn import(&self, resource: &Resource) -> Result<Imported> {
+        match self.write(resource).await {
+            Err(error) if error.kind() == ErrorKind::ReadOnly => self.plan(resource, &error).await,
+            done => done,
+        }
+    }
+
+    async fn write(&self, resource: &Resource) -> Result<Imported> {
         match resource {
             Resource::Network(network) => self.network(network).await,
             Resource::Subnet(subnet) => self.subnet(subnet).await,

@@ -28,6 +28,7 @@ impl Importer {
             None => format!("keypair `{name}`"),
         };
         let user_id = self.resolve(Target::User, &what, "params.user_ref", user).await?;
+        self.refuse_if_planned("create keypair", user_id.as_deref().as_slice())?;
         let nova = self.session.compute().await?;
         let mut keypairs = self.assets.keypairs.lock().await;
         let known = match keypairs.entry(user_id.clone()) {

@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use super::compare::same_address;
-use super::{Imported, Importer, named};
+use super::{Imported, Importer, named, planned};
 use crate::error::Result;
 use crate::network::{HostRoute, Router, RouterBody};
 
@@ -18,6 +18,10 @@ impl Importer {
     /// # Errors
     /// `Conflict` when the cloud has several routers of the name; else the request that failed.
     pub async fn static_routes(&self, router: &osm_model::Router) -> Result<Option<Imported>> {
+        planned::or_updated(self.route(router).await)
+    }
+
+    async fn route(&self, router: &osm_model::Router) -> Result<Option<Imported>> {
         let wanted: Vec<HostRoute> = router.info.routes.iter().flatten().filter_map(route).collect();
         if wanted.is_empty() {
             return Ok(None);

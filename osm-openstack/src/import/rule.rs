@@ -56,6 +56,9 @@ impl Importer {
         if let Some(id) = self.equal_rule(&body).await? {
             return Ok(self.found(false, id));
         }
+        if self.comes_with_planned_group(&body) {
+            return Ok(Imported::updated_if(false, ""));
+        }
         let neutron = self.session.network().await?;
         match neutron.create::<SecurityGroupRule>(&body).await {
             Ok(made) => {
@@ -163,6 +166,13 @@ impl Meaning {
             first,
             last,
         }
+    }
+
+    /// Whether it lets everything out, as one of the two rules does that Neutron gives to new groups.
+    pub(super) fn is_everything_out(&self) -> bool {
+        let Self { direction, ethertype: _, protocol, first, last, prefix, remote_group } = self;
+        direction == "egress"
+            && (protocol, first, last, prefix, remote_group) == (&None, &None, &None, &None, &None)
     }
 
     pub(super) fn is_of(&self, rule: &SecurityGroupRule) -> bool {

@@ -26,6 +26,8 @@ pub use service::Service;
 #[derive(Clone)]
 pub struct Session {
     inner: Arc<Inner>,
+    /// Whether requests that could change something are refused unsent.
+    read_only: bool,
 }
 
 struct Inner {
@@ -68,7 +70,19 @@ impl Session {
             renewal: tokio::sync::Mutex::new(()),
             endpoints: Mutex::new(HashMap::new()),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self { inner: Arc::new(inner), read_only: false })
+    }
+
+    /// The same session for reading only: any request but GET and HEAD is refused with `ReadOnly`
+    /// before it is sent, except the one for a token.
+    #[must_use]
+    pub fn read_only(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner), read_only: true }
+    }
+
+    /// Whether requests that could change something are refused.
+    pub fn is_read_only(&self) -> bool {
+        self.read_only
     }
 
     /// The name of the cloud in the configuration.
@@ -161,6 +175,7 @@ impl Session {
 
     /// Sends `call` with a token; once more with a new one if that is refused.
     pub(crate) async fn call(&self, mut call: Call, headers: HeaderMap) -> Result<Response> {
+        self.insist_on_reading(&call)?;
         let token = self.token().await?;
         self.dress(&mut call, &headers, &token)?;
         match self.inner.http.execute(&mut call).await {
@@ -175,6 +190,7 @@ impl Session {
 
     /// As [`Self::call`], for a body that is read as it comes.
     pub(crate) async fn download(&self, mut call: Call, headers: HeaderMap) -> Result<Download> {
+        self.insist_on_reading(&call)?;
         let token = self.token().await?;
         self.dress(&mut call, &headers, &token)?;
         match self.inner.http.download(&mut call).await {
@@ -185,6 +201,16 @@ impl Session {
             }
             result => result,
         }
+    }
+
+    fn insist_on_reading(&self, call: &Call) -> Result<()> {
+        if !self.read_only || call.method.is_safe() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::ReadOnly, "this session only reads")
+            .with_service(call.service)
+            .with_operation(call.operation)
+            .with_request(&call.method, &call.url))
     }
 
     /// Adds the token, and `headers` where the call has none of that name.

@@ -1,0 +1,125 @@
+//! What the command line and the variables files say together: what is typed counts more.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use osm_migrate::vars::SideVars;
+use osm_migrate::{DataDir, Event, EventSink, ExportOptions, HostSpec, Vars};
+use osm_model::FilterSet;
+use osm_openstack::{CloudConfig, ConfigSources, Session};
+
+use super::Globals;
+use crate::args::DataDirectory;
+use crate::exit;
+
+/// Which of the two clouds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The one to move from.
+    Src,
+    /// The one to move to.
+    Dst,
+}
+
+impl Side {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Src => "src",
+            Self::Dst => "dst",
+        }
+    }
+}
+
+/// The configuration of a verb that works on a data directory.
+pub(crate) struct Setup<'a> {
+    globals: &'a Globals<'a>,
+    data_dir: DataDir,
+    pub(crate) vars: Option<Vars>,
+}
+
+impl<'a> Setup<'a> {
+    pub(crate) fn new(globals: &'a Globals<'a>, arguments: &DataDirectory) -> Result<Self> {
+        let vars = match arguments.vars.as_slice() {
+            [] => None,
+            paths => Some(Vars::load(paths)?),
+        };
+        let of_vars = |get: fn(&Vars) -> Option<PathBuf>| vars.as_ref().and_then(get);
+        let path = arguments.data_dir.clone().or_else(|| of_vars(|vars| vars.data_dir.clone()));
+        let path = path.ok_or_else(|| {
+            exit::usage("there is no data directory: give --data-dir DIR, or os_migrate_data_dir in --vars")
+        })?;
+        let data_dir = DataDir::new(path).with_image_blobs(of_vars(|vars| vars.image_blobs.clone()));
+        Ok(Self { globals, data_dir, vars })
+    }
+
+    pub(crate) fn data_dir(&self) -> &DataDir {
+        &self.data_dir
+    }
+
+    /// Tells what the variables files hold that has no effect.
+    pub(crate) fn warn(&self, events: &dyn EventSink) {
+        for message in self.vars.iter().flat_map(|vars| &vars.warnings) {
+            events.emit(&Event::Warning { workload: None, message: message.clone() });
+        }
+    }
+
+    /// Whether the files are to be checked before they are used.
+    pub(crate) fn checks_files(&self) -> bool {
+        self.vars.as_ref().is_none_or(|vars| vars.validate_files)
+    }
+
+    pub(crate) fn export_options(&self) -> ExportOptions {
+        match &self.vars {
+            Some(Vars { image_data, boot_disk_copy, .. }) => {
+                ExportOptions { image_data: *image_data, boot_disk_copy: *boot_disk_copy }
+            }
+            None => ExportOptions::default(),
+        }
+    }
+
+    /// The filters that the variables hold.
+    pub(crate) fn filters(&self) -> FilterSet {
+        self.vars.as_ref().map(|vars| vars.filters.clone()).unwrap_or_default()
+    }
+
+    /// A session with a cloud: the one that is named, else the one that the variables describe.
+    pub(crate) async fn connect(&self, side: Side, named: Option<&str>) -> Result<Session> {
+        let config = self.cloud(side, named)?;
+        let name = config.name().to_owned();
+        Session::connect(config).await.with_context(|| format!("cannot log in to cloud {name}"))
+    }
+
+    fn cloud(&self, side: Side, named: Option<&str>) -> Result<CloudConfig> {
+        let clouds_path = self.vars.as_ref().and_then(|vars| vars.clouds_path.as_deref());
+        let sources = match self.globals.clouds.or(clouds_path) {
+            Some(file) => ConfigSources::file(file),
+            None => ConfigSources::from_env(),
+        };
+        let word = side.word();
+        match (named, self.side(side).and_then(|side| side.cloud.clone())) {
+            (Some(name), _) => Ok(CloudConfig::load(Some(name), &sources)?),
+            (None, Some(config)) => Ok(config),
+            (None, None) if clouds_path.is_some() => Ok(CloudConfig::load(Some(word), &sources)?),
+            (None, None) => Err(exit::usage(format!(
+                "no cloud is named: give --{word} CLOUD, or os_migrate_{word}_auth in --vars"
+            ))),
+        }
+    }
+
+    /// The conversion host: the one that is named, else the one that the variables describe.
+    pub(crate) fn host(&self, side: Side, named: Option<&str>) -> Result<HostSpec> {
+        let word = side.word();
+        match (named, self.side(side)) {
+            (Some(text), _) => text.parse().with_context(|| format!("--{word}-host")),
+            (None, Some(vars)) => Ok(vars.host_spec(self.data_dir.path().join("conversion/ssh.key"))),
+            (None, None) => Ok(format!("ssh:os_migrate_conv_{word}").parse()?),
+        }
+    }
+
+    fn side(&self, side: Side) -> Option<&SideVars> {
+        self.vars.as_ref().map(|vars| match side {
+            Side::Src => &vars.src,
+            Side::Dst => &vars.dst,
+        })
+    }
+}

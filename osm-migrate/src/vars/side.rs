@@ -1,0 +1,125 @@
+//! The variables of one cloud.
+
+use std::path::PathBuf;
+
+use osm_model::yaml::{Map, Node};
+use osm_openstack::CloudConfig;
+
+use super::document::{Document, kind_of};
+use crate::host::SshSpec;
+use crate::{HostSpec, Result};
+
+/// The user that OS Migrate's conversion hosts have.
+const SSH_USER: &str = "cloud-user";
+
+/// What the variables say of one cloud. `Debug` never shows secrets.
+#[derive(Debug, Clone)]
+pub struct SideVars {
+    /// How to reach it, when there is an `auth` dictionary.
+    pub cloud: Option<CloudConfig>,
+    /// Name or id of its conversion host, or what OS Migrate calls it.
+    pub host: String,
+    /// Where that host answers, when the variables say.
+    pub address: Option<String>,
+    /// Who logs in there.
+    pub user: String,
+    /// The private key, when it is named.
+    pub key: Option<PathBuf>,
+}
+
+impl SideVars {
+    pub(super) fn read(document: &Document, side: &str) -> Result<Self> {
+        let name = |rest: &str| format!("os_migrate_{side}_{rest}");
+        // `false` means any address, which Nova tells.
+        let address = match document.get(&name("conversion_floating_ip_address")) {
+            Some(Node::Plain(_)) => None,
+            _ => document.text(&name("conversion_floating_ip_address"))?.filter(|text| !text.is_empty()),
+        };
+        Ok(Self {
+            cloud: cloud(document, side)?,
+            host: document
+                .text(&name("conversion_host_name"))?
+                .unwrap_or_else(|| format!("os_migrate_conv_{side}")),
+            address,
+            user: document
+                .text("os_migrate_conversion_host_ssh_user")?
+                .unwrap_or_else(|| SSH_USER.to_owned()),
+            key: document.path("os_migrate_conversion_keypair_private_path")?,
+        })
+    }
+
+    /// The conversion host. `usual_key` is used when no key is named and that file is there.
+    pub fn host_spec(&self, usual_key: PathBuf) -> HostSpec {
+        let key = self.key.clone().or_else(|| usual_key.is_file().then_some(usual_key));
+        HostSpec::Ssh(SshSpec {
+            server: self.host.clone(),
+            address: self.address.clone(),
+            user: Some(self.user.clone()),
+            key,
+            ..SshSpec::default()
+        })
+    }
+}
+
+/// The cloud that the variables describe, as clouds.yaml would.
+fn cloud(document: &Document, side: &str) -> Result<Option<CloudConfig>> {
+    let name = |rest: &str| format!("os_migrate_{side}_{rest}");
+    let auth = name("auth");
+    let Some(value) = document.get(&auth) else { return Ok(None) };
+    let Some(credentials) = value.as_map() else {
+        let fix = "indent auth_url, username, password and project_name under it";
+        return Err(document.mistake(&auth, &format!("is {}, not a mapping", kind_of(value)), fix));
+    };
+    for (key, value) in credentials.iter() {
+        let path = format!("{auth}.{}", key.scalar().unwrap_or_default());
+        match value {
+            Node::Text(_) => {}
+            _ if value.is_null() => {}
+            Node::Plain(_) => {
+                return Err(document.mistake(
+                    &auth,
+                    &format!("has no text under `{path}`"),
+                    "put quotes around the value",
+                ));
+            }
+            other => {
+                let problem = format!("has {} under `{path}`", kind_of(other));
+                return Err(document.mistake(&auth, &problem, "write one value after the colon"));
+            }
+        }
+    }
+    let mut entry = Map::default();
+    let mut set = |key: &str, value: Node| entry.insert(Node::text(key), value);
+    set("auth", value.clone());
+    for (key, rest) in [("auth_type", "auth_type"), ("region_name", "region_name")] {
+        if let Some(text) = document.text(&name(rest))? {
+            set(key, Node::text(text));
+        }
+    }
+    for (key, rest) in [("cacert", "ca_cert"), ("cert", "client_cert"), ("key", "client_key")] {
+        if let Some(path) = document.path(&name(rest))? {
+            set(key, Node::text(path.to_string_lossy()));
+        }
+    }
+    if document.flag(&name("validate_certs"))? == Some(false) {
+        set("verify", Node::from(false));
+    }
+    if let Some(version) = document.get(&name("block_storage_api_version")) {
+        match version.scalar().map(|text| text.trim_start_matches('v')) {
+            // What OS Migrate writes for volume exports whatever is set.
+            Some("3" | "3.0") => {}
+            _ => {
+                let fix = "write 3, the only version of Cinder's API that is spoken here, or remove it";
+                return Err(document.mistake(&name("block_storage_api_version"), "is not 3", fix));
+            }
+        }
+    }
+    let text = osm_model::yaml::dump(&Node::Map(entry));
+    CloudConfig::from_yaml(side, &text, &format!("os_migrate_{side}_*")).map(Some).map_err(|error| {
+        crate::Error::new(
+            crate::ErrorKind::Config,
+            format!("the variables os_migrate_{side}_* describe no cloud"),
+        )
+        .with_source(error)
+    })
+}
