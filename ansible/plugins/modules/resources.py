@@ -12,7 +12,7 @@ description:
   - Reads one kind of resource of an OpenStack project to a YAML file, creates in another project what such a file
     describes, or checks the files of a folder.
   - Takes the variables of OS Migrate as they are, and runs C(osm-cli) on the host of the task.
-  - Credentials reach C(osm-cli) in a temporary file that only the user of the task can read, never as arguments.
+  - The variables reach C(osm-cli) through a pipe. No secret is in an argument or in a file.
 options:
   action:
     description: What to do.
@@ -22,17 +22,12 @@ options:
   kind:
     description: The kind of resource, such as V(networks). Not needed to validate.
     type: str
-  filter:
-    description:
-      - Names of the resources to take; an item is a name or a dictionary with the key C(regex).
-      - Without it all are taken, with an empty list none.
-    type: list
-    elements: raw
   variables:
     description:
       - The variables of OS Migrate by name. C(os_migrate_data_dir) is required, and for the cloud in question either
         its C(os_migrate_src_auth) or C(os_migrate_dst_auth), or C(os_migrate_clouds_path).
-      - A variable that this kind and action have no use for is left alone.
+      - A filter such as C(os_migrate_networks_filter) is a list of names and of dictionaries with the key C(regex).
+        Without it all are taken, with an empty list none.
     type: dict
     required: true
   executable:
@@ -41,7 +36,7 @@ options:
     default: osm-cli
 attributes:
   check_mode:
-    description: Tells what would change, and writes nothing. With an C(osm-cli) that cannot tell, the task is skipped.
+    description: Tells what would change, and writes nothing.
     support: full
 author:
   - The osm authors
@@ -52,11 +47,11 @@ EXAMPLES = r"""
   osm.migrate.resources:
     action: export
     kind: networks
-    filter:
-      - regex: ^web
     variables:
       os_migrate_data_dir: /home/me/tenant
       os_migrate_src_auth: "{{ old_cloud_credentials }}"
+      os_migrate_networks_filter:
+        - regex: ^web
 
 - name: Check the files
   osm.migrate.resources:
@@ -71,7 +66,7 @@ resources:
   returned: after export and import
   type: list
   elements: dict
-  sample: [{kind: networks, name: web, id: 0f5c1b0e, outcome: created}]
+  sample: [{kind: networks, name: web, source_id: 0f5c1b0e, destination_id: 77a1c0de, outcome: created, result: changed}]
 summary:
   description: How many resources had each outcome.
   returned: after export and import
@@ -85,23 +80,10 @@ errors:
 """
 
 import json
-import os
-import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
 
 SIDE_OF = {"export": "src", "import": "dst"}
-
-# What follows os_migrate_SIDE_ in the variables of OS Migrate, and the key of clouds.yaml.
-CLOUD_KEYS = {
-    "auth": "auth",
-    "auth_type": "auth_type",
-    "region_name": "region_name",
-    "validate_certs": "verify",
-    "ca_cert": "cacert",
-    "client_cert": "cert",
-    "client_key": "key",
-}
 
 # Credentials that are no secrets. A key that is not here is taken for one.
 PUBLIC_KEYS = {
@@ -123,10 +105,6 @@ PUBLIC_KEYS = {
     "username",
 }
 
-# Outcomes of a resource that mean that something was changed.
-CHANGES = ("created", "updated", "written")
-
-
 def secrets(variables):
     """The secret values among the variables."""
     found = set()
@@ -137,67 +115,21 @@ def secrets(variables):
     return found
 
 
-def write_clouds(module, side):
-    """A clouds file with the credentials of one side; it goes when the task ends, however it ends."""
-    variables = module.params["variables"]
-    cloud = {}
-    for theirs, key in CLOUD_KEYS.items():
-        value = variables.get(f"os_migrate_{side}_{theirs}")
-        if value not in (None, ""):
-            cloud[key] = value
-    if "verify" in cloud:
-        cloud["verify"] = module.boolean(cloud["verify"])
-    # mkstemp makes files of mode 0600. JSON is YAML too, and quotes whatever needs it.
-    handle, path = tempfile.mkstemp(prefix="osm-clouds-", suffix=".yaml", dir=module.tmpdir)
-    module.add_cleanup_file(path)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump({"clouds": {side: cloud}}, file)
-    return path
-
-
-def clouds(module, side):
-    """The file in which osm-cli finds the cloud of one side."""
-    variables = module.params["variables"]
-    if variables.get(f"os_migrate_{side}_auth"):
-        return write_clouds(module, side)
-    if variables.get("os_migrate_clouds_path"):
-        return variables["os_migrate_clouds_path"]
-    module.fail_json(
-        msg=f"the {side} cloud is not known: set os_migrate_{side}_auth to its credentials, or "
-        f"os_migrate_clouds_path to a clouds.yaml with the entry {side}"
-    )
-
-
-def filter_arguments(module):
-    """The filter in words of osm-cli; an item that is neither a name nor a regex fails the task."""
-    words = []
-    for item in module.params["filter"]:
-        if isinstance(item, str):
-            words.append(f"--name={item}")
-        elif isinstance(item, dict) and isinstance(item.get("regex"), str):
-            words.append(f"--regex={item['regex']}")
-        else:
-            module.fail_json(msg=f"filter of {module.params['kind']}: {item!r} is neither a name nor `regex: PATTERN`")
-    return words
-
-
 def arguments(module, executable):
-    """The command line. It holds no secret."""
-    action, kind = module.params["action"], module.params["kind"]
-    data_dir = module.params["variables"].get("os_migrate_data_dir")
-    if not data_dir:
-        module.fail_json(msg="os_migrate_data_dir is not set: it is the folder of the resource files")
-    words = [executable, "--output=json", action, f"--data-dir={data_dir}"]
+    """The command line. It holds no secret: the variables come through standard input."""
+    action = module.params["action"]
+    words = [executable, "--output=json", action, "--vars=/dev/stdin"]
     if action == "validate":
         return words
+    words.append(module.params["kind"])
     if module.check_mode:
-        if "--check" not in module.run_command([executable, action, "--help"])[1]:
-            module.exit_json(changed=False, skipped=True, msg=f"this osm-cli cannot foretell what {action} would change")
         words.append("--check")
-    side = SIDE_OF[action]
-    words += [f"--clouds={clouds(module, side)}", f"--{side}={side}", kind]
-    if module.params["filter"] is not None:
-        words += filter_arguments(module)
+    variables, side = module.params["variables"], SIDE_OF[action]
+    if not variables.get(f"os_migrate_{side}_auth") and not variables.get("os_migrate_clouds_path"):
+        module.fail_json(
+            msg=f"the {side} cloud is not known: set os_migrate_{side}_auth to its credentials, or "
+            f"os_migrate_clouds_path to a clouds.yaml with the entry {side}"
+        )
     return words
 
 
@@ -229,12 +161,15 @@ def errors_of(told, summary):
 def run(module):
     """Runs osm-cli, and ends the task with what it told."""
     executable = module.get_bin_path(module.params["executable"], required=True)
-    if module.params["filter"] == []:
-        module.exit_json(changed=False, resources=[], summary={}, msg="the filter is empty: nothing was asked for")
-    code, output, complaints = module.run_command(arguments(module, executable), handle_exceptions=True)
+    variables = {name: value for name, value in module.params["variables"].items() if value is not None}
+    code, output, complaints = module.run_command(
+        # JSON is YAML too, and quotes whatever needs it.
+        arguments(module, executable), data=json.dumps(variables), handle_exceptions=True
+    )
     told = events(output)
+    members = ("kind", "name", "source_id", "destination_id", "outcome", "result", "error")
     resources = [
-        {key: event.get(key) for key in ("kind", "name", "id", "outcome")}
+        {member: event[member] for member in members if member in event}
         for event in told
         if event.get("event") in ("exported", "imported")
     ]
@@ -243,11 +178,7 @@ def run(module):
     for event in told:
         if event.get("event") == "warning":
             module.warn(event["message"])
-    result = {
-        "changed": any(summary.get(outcome, 0) > 0 for outcome in CHANGES),
-        "resources": resources,
-        "summary": summary,
-    }
+    result = {"changed": summary.get("changed", False), "resources": resources, "summary": summary}
     if code != 0:
         errors = errors_of(told, summary) or [complaints.strip() or f"osm-cli ended with exit code {code}"]
         module.fail_json(msg="\n".join(errors), errors=errors, rc=code, **result)
@@ -260,7 +191,6 @@ def main():
         argument_spec={
             "action": {"type": "str", "required": True, "choices": ["export", "import", "validate"]},
             "kind": {"type": "str"},
-            "filter": {"type": "list", "elements": "raw"},
             "variables": {"type": "dict", "required": True, "no_log": True},
             "executable": {"type": "str", "default": "osm-cli"},
         },
