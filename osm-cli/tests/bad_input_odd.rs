@@ -106,3 +106,36 @@ async fn an_image_that_lost_its_data_fails_alone() {
     let blobs = files(&bench.data().join("image_blobs"));
     assert_eq!(blobs.len(), 1, "{blobs:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn image_data_that_breaks_off_is_continued_by_the_next_export() {
+    const MIB: usize = 1 << 20;
+    let bench = Bench::small();
+    let glance = session(&bench, "src").await.image().await.unwrap();
+    let image = CreateImage {
+        name: "large".to_owned(),
+        disk_format: Some("raw".to_owned()),
+        container_format: Some("bare".to_owned()),
+        ..CreateImage::default()
+    };
+    let id = glance.create(&image).await.unwrap().id;
+    let bytes: Vec<u8> = (0..5 * MIB).map(|at| (at / 7 % 251) as u8).collect();
+    fs::write(bench.path("large"), &bytes).unwrap();
+    glance.upload_from(&id, &bench.path("large"), None, std::time::Duration::from_secs(10)).await.unwrap();
+    let file = format!("{id}/file");
+    for (attempt, came) in [(0, 2 * MIB), (1, MIB)] {
+        let fault = Fault::new(Service::Glance, FaultKind::CutBody(came)).method("GET");
+        bench.lab.src().fault(fault.path(&file).skip(attempt));
+    }
+    let refused = Fault::new(Service::Glance, FaultKind::Status(403, None)).method("GET");
+    bench.lab.src().fault(refused.path(&file).skip(2));
+    bench.export(&["images", "--name", "large"]).code(1);
+    let blobs = bench.data().join("image_blobs");
+    let part = blobs.join(format!("{id}-large.part"));
+    // Of what was sent before the connection broke, the end may be lost.
+    let came = fs::read(&part).unwrap();
+    assert!(!came.is_empty() && bytes.starts_with(&came), "{} bytes", came.len());
+    bench.export(&["images", "--name", "large"]).code(0);
+    assert!(fs::read(blobs.join(format!("{id}-large"))).unwrap() == bytes);
+    assert!(!part.exists());
+}

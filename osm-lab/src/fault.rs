@@ -36,6 +36,8 @@ pub enum FaultKind {
     Drop,
     /// The request takes effect, then the connection is cut instead of an answer.
     DropReply,
+    /// The connection is cut after so many bytes of the answer's body.
+    CutBody(usize),
     /// All tokens end now; the request gets a 401.
     ExpireTokens,
     /// The volume or snapshot this request creates ends in `error`.

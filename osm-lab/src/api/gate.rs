@@ -1,12 +1,15 @@
 //! What happens to every request before and after its handler: it is recorded, faults hit it, and the answer
 //! gets its request id.
 
+use std::io;
+
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{CONTENT_TYPE, HeaderName};
 use axum::http::{HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt as _;
 
 use crate::api::call::Asked;
 use crate::api::listener::Wire;
@@ -41,7 +44,7 @@ pub(super) async fn pass(
         Err(refusal) => return refusal.into_response(),
     };
 
-    let (mut mishaps, mut cut, mut instead) = (Vec::new(), false, None);
+    let (mut mishaps, mut cut, mut cut_after, mut instead) = (Vec::new(), false, None, None);
     for fault in cloud.take_faults(service, &method, &path) {
         match fault {
             FaultKind::Latency(time) => tokio::time::sleep(time).await,
@@ -54,6 +57,7 @@ pub(super) async fn pass(
                 instead = Some(Refusal::new(service, 503, ""));
             }
             FaultKind::DropReply => cut = true,
+            FaultKind::CutBody(length) => cut_after = Some(length),
             FaultKind::ExpireTokens => cloud.expire_tokens(),
             other => mishaps.push(other),
         }
@@ -70,6 +74,9 @@ pub(super) async fn pass(
     if cut {
         wire.cut();
     }
+    if let Some(length) = cut_after {
+        response = response.map(|body| cut_body(body, length));
+    }
     stamp(&mut response, service);
     if let (Some(word), false) = (Microversion::word(service), quiet)
         && let Ok(version) = Microversion::of(&headers, service, cloud.newer())
@@ -77,6 +84,22 @@ pub(super) async fn pass(
         insert(&mut response, "openstack-api-version", &format!("{word} {version}"));
     }
     response
+}
+
+/// The first `length` bytes, then an error, on which the connection is closed.
+fn cut_body(body: Body, length: usize) -> Body {
+    let pieces =
+        futures_util::stream::try_unfold((body.into_data_stream(), length), |(mut body, left)| async move {
+            if left == 0 {
+                return Err(io::Error::other("cut"));
+            }
+            let Some(piece) = body.next().await else { return Ok(None) };
+            let mut piece = piece.map_err(io::Error::other)?;
+            piece.truncate(left);
+            let left = left - piece.len();
+            Ok(Some((piece, (body, left))))
+        });
+    Body::from_stream(pieces)
 }
 
 /// Notes the request and hands it on with its body readable again.

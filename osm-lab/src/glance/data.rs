@@ -4,17 +4,17 @@ use std::io;
 
 use axum::body::Body;
 use axum::extract::{Path, Request};
-use axum::http::HeaderValue;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderName, RANGE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use futures_util::StreamExt;
 use tokio::fs::File;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 use tokio_util::io::ReaderStream;
 
 use super::images::{own, sees};
 use super::{missing, refuse};
-use crate::api::{Answer, Call, ImageData, empty};
+use crate::api::{Answer, Call, ImageData, Refusal, empty};
 use crate::digest::Digests;
 
 pub(super) async fn upload(call: Call, Path(id): Path<String>, request: Request) -> Answer {
@@ -75,25 +75,45 @@ async fn store(call: &Call, id: &str, body: Body) -> io::Result<(u64, Digests)> 
     Ok((size, digests))
 }
 
-pub(super) async fn download(call: Call, Path(id): Path<String>) -> Answer {
+pub(super) async fn download(call: Call, Path(id): Path<String>, headers: HeaderMap) -> Answer {
     let image = {
         let world = call.cloud.world();
         let image = world.glance.images.get(&id);
         let image = image.filter(|image| call.caller.admin || sees(image, &call.caller.project_id));
         image.ok_or_else(|| missing(&id))?.clone()
     };
-    if image.status != "active" || image.size == Some(0) {
+    let size = image.size.unwrap_or(0);
+    if image.status != "active" || size == 0 {
         return Ok(empty(204));
     }
-    let file = File::open(call.cloud.image_file(&id)).await;
-    let file = file.map_err(|_| refuse(404, "Image data not found."))?;
-    let body = Body::from_stream(ReaderStream::with_capacity(file, 256 << 10));
-    let mut response = Response::new(body);
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(ImageData::TYPE));
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(image.size.unwrap_or(0)));
-    if let Some(checksum) = image.checksum.and_then(|checksum| HeaderValue::from_str(&checksum).ok()) {
-        headers.insert(HeaderName::from_static("content-md5"), checksum);
+    let gone = |_| refuse(404, "Image data not found.");
+    let mut file = File::open(call.cloud.image_file(&id)).await.map_err(gone)?;
+    let start = headers.get(RANGE).map(start_of).transpose()?.unwrap_or(0);
+    if start >= size {
+        return Err(refuse(416, "The requested range is not satisfiable."));
+    }
+    file.seek(io::SeekFrom::Start(start)).await.map_err(gone)?;
+    let mut response = Response::new(Body::from_stream(ReaderStream::with_capacity(file, 256 << 10)));
+    if start > 0 {
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        insert(&mut response, CONTENT_RANGE, &format!("bytes {start}-{}/{size}", size - 1));
+    }
+    insert(&mut response, CONTENT_TYPE, ImageData::TYPE);
+    insert(&mut response, CONTENT_LENGTH, &(size - start).to_string());
+    if let Some(checksum) = image.checksum.filter(|_| start == 0) {
+        insert(&mut response, HeaderName::from_static("content-md5"), &checksum);
     }
     Ok(response)
+}
+
+/// The first byte of `bytes=START-`, the one form that is understood here.
+fn start_of(range: &HeaderValue) -> Result<u64, Refusal> {
+    let range = range.to_str().ok().and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-'));
+    range.and_then(|start| start.parse().ok()).ok_or_else(|| refuse(416, "The range is not understood."))
+}
+
+fn insert(response: &mut Response, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
 }

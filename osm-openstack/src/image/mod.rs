@@ -1,10 +1,11 @@
 //! The Image service: images and their data.
 //!
 //! [`Image`] is one session's view of Glance. Data is streamed; it is
-//! never held in memory as a whole. [`blob`] moves it from and to files.
+//! never held in memory as a whole. It moves from and to files (`fetch`, [`blob`]).
 
 pub mod blob;
 mod digest;
+mod fetch;
 mod wire;
 
 use std::io;
@@ -112,7 +113,14 @@ impl Image {
 
     /// The data of an image as it comes.
     pub async fn download(&self, id: &str) -> Result<Download> {
-        self.service.request("download image", Method::GET, format!("images/{id}/file")).download().await
+        self.download_from(id, 0).await
+    }
+
+    /// The data of an image from this byte on. When the answer has no `content-range`, it is all of it.
+    pub async fn download_from(&self, id: &str, start: u64) -> Result<Download> {
+        let request = self.service.request("download image", Method::GET, format!("images/{id}/file"));
+        let request = if start > 0 { request.header("range", &format!("bytes={start}-")) } else { request };
+        request.download().await
     }
 
     /// Waits until an image is in one of these statuses.

@@ -78,6 +78,65 @@ async fn a_file_of_another_length_is_fetched_again() {
     assert_eq!(fs::read(&path).unwrap(), DATA);
 }
 
+/// How a store takes it when only the end of the data is asked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Store {
+    /// It sends the end.
+    Seeks,
+    /// It sends everything and says so.
+    Ignores,
+    /// It sends everything and says that it is the end, as some do.
+    Lies,
+    /// It refuses.
+    Refuses,
+}
+
+struct Ranged(Store);
+
+impl Respond for Ranged {
+    fn respond(&self, request: &Request) -> ResponseTemplate {
+        let whole = OneImage { image: image(json!({"checksum": MD5})), data: DATA }.respond(request);
+        let Some(range) = request.headers.get("range").filter(|_| self.0 != Store::Ignores) else {
+            return whole;
+        };
+        let start = range.to_str().unwrap().trim_start_matches("bytes=").trim_end_matches('-');
+        let start: usize = start.parse().unwrap();
+        let answer = match self.0 {
+            Store::Refuses => return ResponseTemplate::new(416),
+            Store::Seeks => {
+                ResponseTemplate::new(206).set_body_raw(&DATA[start..], "application/octet-stream")
+            }
+            _ => ResponseTemplate::new(206).set_body_raw(DATA, "application/octet-stream"),
+        };
+        answer.insert_header("content-range", format!("bytes {start}-{}/{}", DATA.len() - 1, DATA.len()))
+    }
+}
+
+#[tokio::test]
+async fn what_an_earlier_download_left_is_continued() {
+    let cases = [
+        (Store::Seeks, "hello", 1),
+        // What is there is not the beginning of this image.
+        (Store::Seeks, "hallo", 2),
+        (Store::Ignores, "hello", 1),
+        (Store::Lies, "hello", 2),
+        (Store::Refuses, "hello", 2),
+        (Store::Refuses, "longer than the whole", 1),
+    ];
+    for (store, left, downloads) in cases {
+        let cloud = Cloud::answering(Ranged(store)).await;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("i-n");
+        fs::write(folder.path().join("i-n.part"), left).unwrap();
+        assert!(export_image_data(&cloud.session, "i", &path).await.unwrap());
+        assert_eq!(fs::read(&path).unwrap(), DATA, "{store:?} after {left:?}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        let asked = cloud.server.received_requests().await.unwrap();
+        let asked = asked.iter().filter(|request| request.url.path().ends_with("/file")).count();
+        assert_eq!(asked, downloads, "{store:?} after {left:?}");
+    }
+}
+
 #[tokio::test]
 async fn an_image_without_data_has_none_to_write() {
     let mut queued = image(json!({}));
