@@ -113,3 +113,51 @@ fn a_role_that_is_missing_fails_its_assignments_only() {
     assert_eq!(failed.len(), 1, "{failed:?}");
     assert!(failed[0]["error"].as_str().unwrap().contains("role `absent-role`"), "{failed:?}");
 }
+
+#[test]
+fn what_is_not_there_is_named_and_fails_what_needs_it_only() {
+    let clouds = Clouds::new();
+    succeeded(&clouds.osm(&["export", "--admin", "--src", "src-admin"]));
+    let path = clouds.data().join("projects.yml");
+    let text = fs::read_to_string(&path).unwrap();
+    let import = |text: &str| {
+        fs::write(&path, text).unwrap();
+        let output = clouds.osm(&["import", "projects", "--dst", "dst-admin"]);
+        assert_eq!(output.status.code(), Some(1));
+        let failed = events(&output).into_iter().filter(|event| event["outcome"] == "failed");
+        failed.map(|event| (event["name"].clone(), event["error"].to_string())).collect::<Vec<_>>()
+    };
+    // A domain is the cloud's own: it is not made.
+    let elsewhere = text.replacen(
+        "domain_ref:\n      domain_name: null\n      name: Default",
+        "domain_ref:\n      domain_name: null\n      name: elsewhere",
+        1,
+    );
+    assert_ne!(elsewhere, text);
+    let failed = import(&elsewhere);
+    assert!(
+        failed.iter().any(|(_, error)| error.contains("elsewhere") && error.contains("params.domain_ref")),
+        "{failed:?}"
+    );
+    // Nor is a parent that no file has.
+    let orphan = text.replacen(
+        "parent_ref:\n      domain_name: Default\n      name: acme",
+        "parent_ref:\n      domain_name: Default\n      name: nobody",
+        1,
+    );
+    assert_ne!(orphan, text);
+    let failed = import(&orphan);
+    assert_eq!(failed.len(), 1, "{failed:?}");
+    assert!(failed[0].1.contains("nobody") && failed[0].1.contains("params.parent_ref"), "{failed:?}");
+}
+
+#[test]
+fn a_tenant_cannot_import_what_is_the_clouds() {
+    let clouds = Clouds::new();
+    succeeded(&clouds.osm(&["export", "--admin", "--src", "src-admin"]));
+    let output = clouds.osm(&["import", "users", "--dst", "dst"]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("status 403") && text.contains("such as an administrator"), "{text}");
+    assert_eq!(clouds.writes(), Vec::<String>::new());
+}

@@ -213,7 +213,13 @@ impl From<osm_openstack::Error> for Error {
             osm_openstack::Retry::After(time) => Retry::After(time),
             osm_openstack::Retry::Exhausted => Retry::Exhausted,
         };
-        Self::new(kind, "the cloud did not do what was asked").with_retry(retry).with_source(source)
+        let forbidden = source.kind() == osm_openstack::ErrorKind::Forbidden;
+        let error =
+            Self::new(kind, "the cloud did not do what was asked").with_retry(retry).with_source(source);
+        match forbidden {
+            true => error.with_hint("it takes the credentials of somebody who may, such as an administrator"),
+            false => error,
+        }
     }
 }
 

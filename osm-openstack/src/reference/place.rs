@@ -33,6 +33,8 @@ impl Place<'_> {
         let described = described(target, reference);
         let fix = if target.is_owned_by_project() && reference.project_name.is_none() {
             "set project_name and domain_name in the reference, or rename all but one"
+        } else if target.is_in_domain() && reference.domain_name.is_none() {
+            "set domain_name in the reference, or put the id in the place of the name"
         } else {
             "rename all but one, or put the id in the place of the name"
         };
