@@ -10,6 +10,9 @@ use osm_lab::{Lab, LabOptions};
 use serde_json::Value;
 use tempfile::TempDir;
 
+/// How the services log requests that change something.
+const WRITES: [&str; 4] = ["\"POST /", "\"PUT /", "\"PATCH /", "\"DELETE /"];
+
 /// One of the two clouds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
@@ -37,7 +40,7 @@ pub struct Stage {
 #[derive(Debug)]
 enum Place {
     Lab(Box<Lab>),
-    Real { src_share: PathBuf, dst_share: PathBuf },
+    Real { src_share: PathBuf, dst_share: PathBuf, logs: PathBuf },
 }
 
 impl Stage {
@@ -69,6 +72,29 @@ impl Stage {
         let mut magic = [0; 4];
         File::open(&file)?.read_exact(&mut magic)?;
         if &magic == b"QFI\xfb" { self.unpacked(&file, id) } else { Ok(file) }
+    }
+
+    /// How many requests the destination has had so far that change something, by its own account.
+    ///
+    /// # Errors
+    /// The log of a service cannot be read.
+    pub fn writes(&self) -> io::Result<usize> {
+        let logs = match &self.place {
+            Place::Lab(lab) => {
+                let requests = lab.dst().requests();
+                let writes =
+                    requests.iter().filter(|it| it.method != "GET" && !it.path.ends_with("/auth/tokens"));
+                return Ok(writes.count());
+            }
+            Place::Real { logs, .. } => logs,
+        };
+        let mut count = 0;
+        for service in ["neutron", "nova-api", "glance"] {
+            let log = fs::read(logs.join(format!("dst-{service}.log")))?;
+            let is_write = |line: &&str| WRITES.iter().any(|write| line.contains(write));
+            count += String::from_utf8_lossy(&log).lines().filter(is_write).count();
+        }
+        Ok(count)
     }
 
     /// The bytes of a qcow2 file and what it rests on, by a tool that is not ours.
@@ -114,6 +140,7 @@ impl Stage {
             place: Place::Real {
                 src_share: value("OSM_E2E_SRC_SHARE")?.into(),
                 dst_share: value("OSM_E2E_DST_SHARE")?.into(),
+                logs: Path::new(&value("OSM_E2E_DIR")?).join("log"),
             },
             folder,
         })

@@ -58,11 +58,15 @@ fn files_of_os_migrate_import_as_they_are_and_once() {
     for blob in &blobs {
         fs::copy(blob, data.join("image_blobs").join(blob.file_name().unwrap())).unwrap();
     }
+    let before = stage.writes().unwrap();
     let first = import(&stage, &data);
     assert_eq!(first.summary()["failed"], 0, "{:#?}", first.events);
+    let written = stage.writes().unwrap();
+    assert!(written > before, "an import is seen in the destination's account");
     let again = import(&stage, &data);
     let summary = again.summary();
     assert_eq!((&summary["created"], &summary["updated"]), (&json!(0), &json!(0)), "{:#?}", again.events);
+    assert_eq!(stage.writes().unwrap(), written, "the second import asks for no change");
 }
 
 fn export(stage: &Stage, cloud: &str, data: &Path) {
