@@ -73,6 +73,8 @@ pub(crate) enum Command {
     Migrate(Box<Migrate>),
     /// Tell where each workload of a data directory stands.
     Status(Status),
+    /// Tell which object of the destination each object of the source became.
+    IdMap(IdMap),
     /// Copy a disk.
     Copy(Copy),
     /// Compare two disks by hash and name the ranges that differ.
@@ -167,6 +169,23 @@ pub(crate) struct Import {
 pub(crate) struct Status {
     #[command(flatten)]
     pub(crate) data: DataDirectory,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IdMap {
+    #[command(flatten)]
+    pub(crate) data: DataDirectory,
+    /// How to write it: as the file in the data directory, as a table, or as `import` blocks of Terraform.
+    #[arg(long, value_enum, default_value_t = MapFormat::Yaml)]
+    pub(crate) format: MapFormat,
+}
+
+/// How to write the map of ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MapFormat {
+    Yaml,
+    Csv,
+    Terraform,
 }
 
 #[derive(Debug, Args)]

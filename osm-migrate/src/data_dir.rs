@@ -4,6 +4,7 @@
 //!   networks.yml ... workloads.yml     resource files, one kind each, in OS Migrate's format
 //!   supplement.yaml                    what that format has no place for
 //!   image_blobs/ID-NAME                image data
+//!   id_map.yaml                        what each object of the source became
 //!   workload_logs/NAME.log, NAME.state what happened to a workload; its disks in percent
 //!   state.db                           jobs, claims, checkpoints
 //! ```

@@ -13,7 +13,7 @@ use osm_openstack::import::{ImportOptions, Importer};
 
 use self::files::Files;
 use self::order::{Failed, Key, parents_first};
-use crate::{DataDir, Error, ErrorKind, Event, EventSink, Item, Outcome, Result, Summary};
+use crate::{DataDir, Error, ErrorKind, Event, EventSink, Item, Moved, Outcome, Result, Summary};
 
 /// The kinds that other files refer to.
 const REFERRED_TO: [Kind; 6] =
@@ -35,6 +35,23 @@ pub async fn import(
     filters: &FilterSet,
     data_dir: &DataDir,
     events: &dyn EventSink,
+) -> Result<Summary> {
+    let mut moved = Vec::new();
+    let result = import_all(session, kinds, filters, data_dir, events, &mut moved).await;
+    // Also of an import that ended early.
+    if !session.is_read_only() {
+        data_dir.note_moved(moved, events);
+    }
+    result
+}
+
+async fn import_all(
+    session: &Session,
+    kinds: &[Kind],
+    filters: &FilterSet,
+    data_dir: &DataDir,
+    events: &dyn EventSink,
+    moved: &mut Vec<Moved>,
 ) -> Result<Summary> {
     let mut summary = Summary::default();
     let mut failed = Failed::default();
@@ -77,6 +94,7 @@ pub async fn import(
                         osm_openstack::import::Outcome::Unchanged => Outcome::Unchanged,
                     };
                     summary.count(outcome);
+                    moved.push(Moved::of(kind, resource, &imported.id));
                     let item = Item::of(kind, resource, outcome).at_destination(imported.id);
                     events.emit(&Event::Imported(item));
                 }

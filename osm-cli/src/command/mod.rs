@@ -5,6 +5,7 @@ mod copy;
 #[cfg(feature = "demo")]
 mod demo;
 mod flows;
+mod id_map;
 mod migrate;
 mod serve;
 mod setup;
@@ -57,6 +58,7 @@ async fn dispatch(globals: &Globals<'_>, command: Command) -> Result<ExitCode> {
         Command::Import(import) => flows::import(globals, import).await,
         Command::Migrate(migrate) => migrate::run(globals, *migrate).await,
         Command::Status(status) => status::run(globals, status).await,
+        Command::IdMap(map) => id_map::run(globals, &map),
         Command::Copy(copy) => copy::run(globals, copy).await,
         Command::Verify(verify) => verify::run(globals, verify).await,
         Command::Serve(serve) => serve::run(globals, serve).await,

@@ -19,7 +19,7 @@ use super::preflight::{Preflight, Resolved, Standing, check_quota};
 use super::tag;
 use super::transfer::Pair;
 use crate::state::JobStatus;
-use crate::{Error, ErrorKind, Event, Item, Outcome, Result, Step, Summary};
+use crate::{Error, ErrorKind, Event, Item, Moved, Outcome, Result, Step, Summary};
 
 /// How the point of a copy begins that names a state of its source volume.
 const UPDATED: &str = "updated-";
@@ -38,6 +38,15 @@ impl Planned<'_> {
     fn item(&self, outcome: Outcome) -> Item {
         let (name, source_id) = (Some(self.name.to_owned()), Some(self.id.to_owned()));
         Item { name, source_id, ..Item::new(Kind::DetachedVolume, outcome) }
+    }
+
+    fn moved(&self, copy: &str) -> Moved {
+        Moved {
+            kind: Kind::DetachedVolume.word().to_owned(),
+            name: Some(self.name.to_owned()),
+            source_id: Some(self.id.to_owned()),
+            destination_id: copy.to_owned(),
+        }
     }
 }
 
@@ -146,7 +155,10 @@ impl WorkloadMigration {
         let job = Job::new(self, clouds, &alone, &resolved, (id, name, &log), claim.clone())?;
         let ended = Box::pin(self.attend(&job, job.migrate_volume(volume), job.give_up_volume())).await;
         match &ended {
-            Ok((copy, _)) => self.state.complete(&claim, JobStatus::Done, Some(copy)).await?,
+            Ok((copy, _)) => {
+                self.note_moved(Ok(vec![planned.moved(copy)]));
+                self.state.complete(&claim, JobStatus::Done, Some(copy)).await?;
+            }
             Err(error) => self.end_failed(&claim, error).await,
         }
         ended

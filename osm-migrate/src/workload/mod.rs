@@ -19,6 +19,7 @@ mod floating_ip;
 mod image_metadata;
 mod job;
 mod log;
+mod moved;
 mod options;
 mod place;
 mod port;

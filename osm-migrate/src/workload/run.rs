@@ -16,7 +16,7 @@ use super::restore::may_roll_back;
 use super::side::Side;
 use crate::StateStore;
 use crate::state::{Claim, Job as JobRecord, JobStatus, Owner};
-use crate::{Cancel, Error, ErrorKind, Event, Outcome, Result, Step, Summary};
+use crate::{Cancel, Error, ErrorKind, Event, Moved, Outcome, Result, Step, Summary};
 
 /// How often the claim is renewed.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -247,6 +247,9 @@ impl WorkloadMigration {
         let job = Job::new(self, clouds, workload, resolved, (id, name, name), claim.clone())?;
         match Box::pin(self.attend(&job, job.migrate(), job.roll_back())).await {
             Ok((server, outcome)) => {
+                if let Some(server) = server.as_deref().filter(|_| outcome != Outcome::Exists) {
+                    self.note_moved(job.moved(server).await);
+                }
                 self.state.complete(&claim, JobStatus::Done, server.as_deref()).await?;
                 let workload = (*name).to_owned();
                 self.events.emit(&Event::WorkloadDone { workload, server_id: server, outcome });
@@ -288,6 +291,17 @@ impl WorkloadMigration {
         }
         beat.abort();
         result
+    }
+
+    /// Notes in the map of ids what objects became; a failure is told, and the next run notes the same.
+    pub(super) fn note_moved(&self, moved: Result<Vec<Moved>>) {
+        match moved {
+            Ok(moved) => self.data_dir.note_moved(moved, self.events.as_ref()),
+            Err(error) => {
+                let message = format!("the map of ids is not up to date: {}", error.chain());
+                self.events.emit(&Event::Warning { workload: None, message });
+            }
+        }
     }
 
     /// Records why a job failed.
