@@ -197,6 +197,12 @@ pub(crate) struct Copy {
     /// Read the destination back and compare it with the source.
     #[arg(long)]
     pub(crate) verify: bool,
+    /// Keep in this file how far the copy is safe, and continue from there when it is there already.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) journal: Option<PathBuf>,
+    /// How many MiB may have to be copied again after a crash.
+    #[arg(long, value_name = "MIB", default_value_t = 256, requires = "journal")]
+    pub(crate) checkpoint_mib: u64,
     #[command(flatten)]
     pub(crate) tuning: Tuning,
 }

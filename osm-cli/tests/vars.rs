@@ -71,3 +71,15 @@ fn what_is_missing_is_named() {
     let said = bench.run(&["export", "--vars", "/nowhere/vars.yml"]).code(2);
     said.one_message(&["/nowhere/vars.yml", "cannot be read"]);
 }
+
+#[test]
+fn a_clouds_file_in_the_data_directory_will_do() {
+    let bench = Bench::small();
+    fs::create_dir(bench.data()).unwrap();
+    bench.lab.write_clouds_yaml(&bench.data().join("clouds.yaml")).unwrap();
+    let file = bench.path("vars.yml");
+    fs::write(&file, format!("os_migrate_data_dir: {}\n", bench.data().display())).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_osm-cli"));
+    let output = command.args(["export", "networks", "--vars"]).arg(&file).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}

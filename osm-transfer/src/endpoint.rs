@@ -1,6 +1,7 @@
 //! Endpoints: what a person writes for a disk, a path or an NBD URI.
 
 use std::fmt;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -70,6 +71,42 @@ impl Endpoint {
                 Ok(Arc::new(client))
             }
         }
+    }
+}
+
+impl Endpoint {
+    /// A name for a journal that is another one once the bytes may be others: for a file its place on
+    /// the file system and the time of its last change.
+    ///
+    /// # Errors
+    /// The file cannot be looked at.
+    pub fn identity_as_source(&self) -> Result<String> {
+        self.identity(true)
+    }
+
+    /// A name for a journal that stays the same while the disk is written.
+    ///
+    /// # Errors
+    /// The file cannot be looked at.
+    pub fn identity_as_sink(&self) -> Result<String> {
+        self.identity(false)
+    }
+
+    fn identity(&self, with_time: bool) -> Result<String> {
+        let Self::File(path) = self else { return Ok(self.to_string()) };
+        let metadata = std::fs::metadata(path).map_err(|error| {
+            Error::from(error).with_endpoint(path.display().to_string()).with_operation("identify")
+        })?;
+        // A device keeps its name, not its number, when it is attached anew.
+        if !metadata.is_file() {
+            return Ok(path.display().to_string());
+        }
+        let (device, inode) = (metadata.dev(), metadata.ino());
+        let time = match with_time {
+            true => format!(", changed {}.{:09}", metadata.mtime(), metadata.mtime_nsec()),
+            false => String::new(),
+        };
+        Ok(format!("{} (file {device}:{inode}{time})", path.display()))
     }
 }
 

@@ -6,6 +6,8 @@
 //!   block      the two traits every disk implements      file, nbd   the disks of this crate
 //!      |
 //!   transfer   moves a source to a sink                  hash        says whether they are equal
+//!      |
+//!   journal    how far a transfer is safe
 //! ```
 
 #![deny(unsafe_code)]
@@ -15,6 +17,7 @@ pub mod endpoint;
 mod error;
 pub mod file;
 pub mod hash;
+pub mod journal;
 pub mod nbd;
 pub mod runtime;
 mod sys;

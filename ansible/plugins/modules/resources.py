@@ -83,8 +83,6 @@ import json
 
 from ansible.module_utils.basic import AnsibleModule
 
-SIDE_OF = {"export": "src", "import": "dst"}
-
 # Credentials that are no secrets. A key that is not here is taken for one.
 PUBLIC_KEYS = {
     "application_credential_id",
@@ -108,7 +106,7 @@ PUBLIC_KEYS = {
 def secrets(variables):
     """The secret values among the variables."""
     found = set()
-    for side in SIDE_OF.values():
+    for side in ("src", "dst"):
         auth = variables.get(f"os_migrate_{side}_auth")
         if isinstance(auth, dict):
             found.update(str(value) for key, value in auth.items() if value and key not in PUBLIC_KEYS)
@@ -124,12 +122,6 @@ def arguments(module, executable):
     words.append(module.params["kind"])
     if module.check_mode:
         words.append("--check")
-    variables, side = module.params["variables"], SIDE_OF[action]
-    if not variables.get(f"os_migrate_{side}_auth") and not variables.get("os_migrate_clouds_path"):
-        module.fail_json(
-            msg=f"the {side} cloud is not known: set os_migrate_{side}_auth to its credentials, or "
-            f"os_migrate_clouds_path to a clouds.yaml with the entry {side}"
-        )
     return words
 
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use osm_transfer::endpoint::Endpoint;
+use osm_transfer::journal::{Identity, Journal};
 use osm_transfer::transfer::{Transfer, Verify};
 use serde_json::json;
 
@@ -22,6 +23,19 @@ pub(crate) async fn run(globals: &Globals<'_>, arguments: args::Copy) -> Result<
         .await
         .with_context(|| format!("cannot open {destination} for writing"))?;
 
+    let journal = match arguments.journal {
+        Some(path) => {
+            let identity = Identity {
+                source: source.identity_as_source()?,
+                source_size: from.size(),
+                sink: destination.identity_as_sink()?,
+                sink_size: to.size(),
+            };
+            Some(Journal::open(path, &identity).await?)
+        }
+        None => None,
+    };
+
     let bar = Arc::new(CopyBar::alone(&destination.to_string(), from.size()));
     let mut builder = Transfer::builder().source(from).sink(to).progress(Arc::clone(&bar) as _);
     if let Some(kib) = arguments.tuning.request_kib {
@@ -29,6 +43,10 @@ pub(crate) async fn run(globals: &Globals<'_>, arguments: args::Copy) -> Result<
     }
     if let Some(mib) = arguments.tuning.in_flight_mib {
         builder = builder.in_flight(mib as usize * (1 << 20));
+    }
+    if let Some(journal) = journal {
+        let copy = destination.open_source(&options).await?;
+        builder = builder.journal(journal, copy).checkpoint_every(arguments.checkpoint_mib << 20);
     }
     if arguments.verify {
         let read_back = destination.open_source(&options).await?;
@@ -46,6 +64,7 @@ pub(crate) async fn run(globals: &Globals<'_>, arguments: args::Copy) -> Result<
             "size": report.size,
             "copied": report.copied,
             "zeroed": report.zeroed,
+            "resumed": report.resumed,
             "seconds": report.elapsed.as_secs_f64(),
             "digest": report.digest.map(|digest| digest.to_string()),
         }));
@@ -58,6 +77,9 @@ pub(crate) async fn run(globals: &Globals<'_>, arguments: args::Copy) -> Result<
             output::bytes(report.copied),
             output::bytes(report.zeroed),
         );
+        if report.resumed > 0 {
+            println!("continued after {}", output::bytes(report.resumed));
+        }
         if let Some(digest) = report.digest {
             println!("verified, BLAKE3 {digest}");
         }

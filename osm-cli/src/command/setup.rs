@@ -90,8 +90,12 @@ impl<'a> Setup<'a> {
     }
 
     fn cloud(&self, side: Side, named: Option<&str>) -> Result<CloudConfig> {
-        let clouds_path = self.vars.as_ref().and_then(|vars| vars.clouds_path.as_deref());
-        let sources = match self.globals.clouds.or(clouds_path) {
+        let usual = self.data_dir.path().join("clouds.yaml");
+        let clouds_path = self.vars.as_ref().and_then(|vars| {
+            // Where OS Migrate leaves one.
+            vars.clouds_path.clone().or_else(|| usual.is_file().then_some(usual))
+        });
+        let sources = match self.globals.clouds.or(clouds_path.as_deref()) {
             Some(file) => ConfigSources::file(file),
             None => ConfigSources::from_env(),
         };

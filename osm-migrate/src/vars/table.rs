@@ -204,9 +204,10 @@ mod tests {
         let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
         let mut described: Vec<String> = Vec::new();
         for row in rows {
-            let (name, rest) = row.split_once('`').unwrap();
+            let (names, rest) = row.split_once(" | ").unwrap();
             let word = rest.rsplit(" | ").next().unwrap().trim_end_matches(['|', ' ']);
-            for side in ["src", "dst"] {
+            let names = names.split_whitespace().map(|name| name.trim_matches('`'));
+            for (name, side) in names.flat_map(|name| [(name, "src"), (name, "dst")]) {
                 let name = name.replace("SIDE", side);
                 let meant = match support(&name) {
                     Some(Used) => "yes",

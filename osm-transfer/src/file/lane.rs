@@ -95,7 +95,7 @@ fn work(jobs: &Mutex<Receiver<Job>>) {
 }
 
 /// Runs one blocking call, for a disk that has no threads yet.
-pub(super) async fn once<T: Send + 'static>(call: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+pub(crate) async fn once<T: Send + 'static>(call: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     Lane::new("osm-open", 1).run(call).await
 }
 

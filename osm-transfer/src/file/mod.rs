@@ -26,7 +26,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use self::lane::Lane;
-pub(crate) use self::lane::allow_blocking;
+pub(crate) use self::lane::{allow_blocking, once};
 use self::zero::Zeroing;
 use crate::block::{BlockSink, BlockSize, BlockSource, Buffer, ByteRange, Capabilities, Extent, ZeroMode};
 use crate::{Error, ErrorKind, Result};

@@ -4,6 +4,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 
+use super::checkpoint::{self, LowWater};
 use super::engine::Job;
 use super::plan::{self, Piece};
 use super::progress::Advance;
@@ -32,8 +33,11 @@ pub(super) async fn drive(job: &Job, mover: &impl Mover) -> Result<Advance> {
     let mut drained = false;
     let mut weight = 0;
     let mut running = FuturesUnordered::new();
-    let mut advance = Advance { copied: 0, zeroed: 0, total: job.size };
-    while !(planned && drained && running.is_empty()) {
+    let mut advance = job.before().await;
+    let mut low = LowWater::at(job.start);
+    // One checkpoint at a time, while other bytes move.
+    let mut saving = FuturesUnordered::new();
+    while !(planned && drained && running.is_empty() && saving.is_empty()) {
         let has_room =
             running.is_empty() || (running.len() < job.requests && weight + job.request <= job.in_flight);
         tokio::select! {
@@ -44,10 +48,18 @@ pub(super) async fn drive(job: &Job, mover: &impl Mover) -> Result<Advance> {
                 advance.copied += moved.copied;
                 advance.zeroed += moved.zeroed;
                 job.progress.advance(advance);
+                low.end(piece.range());
+                if job.journal.is_some() && saving.is_empty()
+                    && let Some(mark) = low.due(job.checkpoint_every)
+                {
+                    saving.push(checkpoint::save(job, mark, advance));
+                }
             }
+            Some(saved) = saving.next() => saved?,
             piece = pieces.recv(), if has_room && !drained => match piece {
                 Some(piece) => {
                     weight += piece.weight();
+                    low.begin(piece.range());
                     running.push(perform(job, mover, piece));
                 }
                 None => drained = true,
@@ -84,7 +96,23 @@ pub(super) async fn zero(job: &Job, range: ByteRange) -> Result<Moved> {
     Ok(Moved { copied: 0, zeroed: range.len })
 }
 
+impl Job {
+    /// How far the transfer is before it begins.
+    async fn before(&self) -> Advance {
+        let copied = match &self.journal {
+            Some(journal) => journal.lock().await.mark().copied.min(self.start),
+            None => 0,
+        };
+        Advance { copied, zeroed: self.start - copied, total: self.size }
+    }
+}
+
 impl Piece {
+    fn range(self) -> ByteRange {
+        let (Self::Data(range) | Self::Zeroes(range)) = self;
+        range
+    }
+
     /// Bytes of memory it takes while it is under way.
     fn weight(self) -> u64 {
         match self {

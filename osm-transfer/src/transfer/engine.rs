@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Mutex;
+
+use super::checkpoint;
 use super::drive::drive;
 use super::engine_rw::ReadWrite;
 use super::engine_splice::Splice;
 use super::plan;
 use super::progress::{Advance, Progress};
 use crate::block::{BlockSink, BlockSource, Capabilities};
+use crate::journal::Journal;
 use crate::{Error, ErrorKind, Result, runtime};
 
 /// A transfer, checked and sized.
@@ -18,6 +22,8 @@ pub(super) struct Job {
     pub(super) engine: Engine,
     /// The sink reads as zeroes wherever this job does not write.
     pub(super) starts_zeroed: bool,
+    /// Where to begin: everything before is in the sink.
+    pub(super) start: u64,
     /// Bytes to move: the source's size.
     pub(super) size: u64,
     /// Every request begins at a multiple of this, and ends at one or at the end of the source.
@@ -30,6 +36,10 @@ pub(super) struct Job {
     pub(super) in_flight: u64,
     /// Requests under way at once.
     pub(super) requests: usize,
+    /// What is told how far the transfer is.
+    pub(super) journal: Option<Mutex<Journal>>,
+    /// Bytes between two checkpoints.
+    pub(super) checkpoint_every: u64,
 }
 
 /// What moves the bytes.
@@ -65,13 +75,24 @@ pub(super) async fn run(job: &Arc<Job>) -> Result<Advance> {
             Engine::ReadWrite => drive(&job, &ReadWrite::new(&job)?).await?,
             Engine::Splice => drive(&job, &Splice(&job)).await?,
         };
-        job.sink.flush().await?;
+        match job.journal {
+            Some(_) => checkpoint::save(&job, job.size, done).await?,
+            None => job.sink.flush().await?,
+        }
         Ok(done)
     })
     .await
 }
 
 impl Job {
+    /// The same job from where the journal says.
+    pub(super) fn resumed(mut self, journal: Journal) -> Self {
+        let done = journal.mark().done;
+        self.start = if done < self.size { done - done % self.align } else { self.size };
+        self.journal = Some(Mutex::new(journal));
+        self
+    }
+
     pub(super) fn new(
         source: Arc<dyn BlockSource>,
         sink: Arc<dyn BlockSink>,
@@ -105,12 +126,15 @@ impl Job {
             progress: Arc::new(()),
             engine,
             starts_zeroed: to.starts_zeroed,
+            start: 0,
             size,
             align,
             request: request - request % align,
             zero_request: (zero_request - zero_request % align).min(plan::WORK_RANGE),
             in_flight: in_flight as u64,
             requests: (from.parallel + to.parallel).max(1),
+            journal: None,
+            checkpoint_every: checkpoint::EVERY,
             source,
             sink,
         })

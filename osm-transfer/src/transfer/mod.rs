@@ -8,15 +8,18 @@
 //!
 //! A transfer is sized before it begins: a sink that is too small gets no byte. The first error ends
 //! it and is the error that is returned; there is no partial success. Success means that the sink
-//! was flushed after its last write.
+//! was flushed after its last write. With a journal, the next transfer continues where this one was
+//! safe, however it ended.
 
 mod cancel;
+mod checkpoint;
 mod drive;
 mod engine;
 mod engine_rw;
 mod engine_splice;
 mod plan;
 mod progress;
+mod resume;
 mod same;
 mod verify;
 
@@ -30,6 +33,7 @@ pub use self::progress::{Advance, Progress};
 use crate::block::{BlockSink, BlockSource};
 use crate::endpoint::too_small;
 use crate::hash::Digest;
+use crate::journal::Journal;
 use crate::{Error, ErrorKind, Result};
 
 /// Bytes under way at once.
@@ -54,6 +58,8 @@ pub struct Report {
     pub copied: u64,
     /// Bytes that are zeroes and were not read, or not written.
     pub zeroed: u64,
+    /// Bytes that earlier runs had moved, as the journal said; they are counted above, too.
+    pub resumed: u64,
     /// How long it took, flush and verification included.
     pub elapsed: Duration,
     /// The root of the disk's hash, if the copy was verified.
@@ -63,6 +69,7 @@ pub struct Report {
 /// A source, a sink, and how to move one to the other.
 pub struct Transfer {
     job: Arc<Job>,
+    resume_with: Option<Arc<dyn BlockSource>>,
     verify_with: Option<Arc<dyn BlockSource>>,
     cancel: CancelFlag,
 }
@@ -76,6 +83,8 @@ pub struct Builder {
     request: Option<u32>,
     verify: Verify,
     verify_with: Option<Arc<dyn BlockSource>>,
+    journal: Option<(Journal, Arc<dyn BlockSource>)>,
+    checkpoint_every: Option<u64>,
     progress: Option<Arc<dyn Progress>>,
     cancel: CancelFlag,
 }
@@ -96,9 +105,12 @@ impl Transfer {
     /// May be dropped at any time; requests that the disks have begun may still end. The sink then
     /// holds a part of the source, and was not flushed.
     pub async fn run(self) -> Result<Report> {
-        let Self { job, verify_with, cancel } = self;
+        let Self { job, resume_with, verify_with, cancel } = self;
         let work = async {
             let started = Instant::now();
+            if let Some(copy) = &resume_with {
+                resume::check_tail(&job.source, copy, job.start).await?;
+            }
             let done = engine::run(&job).await?;
             let digest = match &verify_with {
                 Some(copy) => Some(verify::read_back(&job.source, copy, job.size).await?),
@@ -108,6 +120,7 @@ impl Transfer {
                 size: job.size,
                 copied: done.copied,
                 zeroed: done.zeroed,
+                resumed: job.start,
                 elapsed: started.elapsed(),
                 digest,
             })
@@ -165,6 +178,22 @@ impl Builder {
         self
     }
 
+    /// Continues where the journal says, and tells it how far the transfer is. `copy` is the sink's disk,
+    /// opened to be read: the end of what the journal promises is compared before it is believed.
+    #[must_use]
+    pub fn journal(mut self, journal: Journal, copy: Arc<dyn BlockSource>) -> Self {
+        self.journal = Some((journal, copy));
+        self
+    }
+
+    /// How many bytes may lie between two flushes that the journal is told of; 256 MiB unless said
+    /// otherwise. The time between them is 5 seconds at most, if anything moved.
+    #[must_use]
+    pub fn checkpoint_every(mut self, bytes: u64) -> Self {
+        self.checkpoint_every = Some(bytes);
+        self
+    }
+
     /// Who hears how far the transfer is.
     #[must_use]
     pub fn progress(mut self, progress: Arc<dyn Progress>) -> Self {
@@ -206,8 +235,17 @@ impl Builder {
             }
         };
         let job = Job::new(source, sink, self.request, self.in_flight.unwrap_or(IN_FLIGHT))?;
-        let job = Job { progress: self.progress.unwrap_or_else(|| Arc::new(())), ..job };
-        Ok(Transfer { job: Arc::new(job), verify_with, cancel: self.cancel })
+        let progress = self.progress.unwrap_or_else(|| Arc::new(()));
+        let checkpoint_every = self.checkpoint_every.map_or(job.checkpoint_every, |bytes| bytes.max(1));
+        let job = Job { progress, checkpoint_every, ..job };
+        let (job, resume_with) = match self.journal {
+            Some((_, copy)) if copy.size() < job.size => {
+                return Err(config("the disk to check the copy with is smaller than the source"));
+            }
+            Some((journal, copy)) => (job.resumed(journal), Some(copy)),
+            None => (job, None),
+        };
+        Ok(Transfer { job: Arc::new(job), resume_with, verify_with, cancel: self.cancel })
     }
 }
 

@@ -21,9 +21,9 @@ pub(super) enum Piece {
     Zeroes(ByteRange),
 }
 
-/// Sends every piece of the source, in order; ends early once nobody takes them.
+/// Sends every piece of what is to be moved, in order; ends early once nobody takes them.
 pub(super) async fn plan(job: &Job, pieces: Sender<Piece>) -> Result<()> {
-    let mut at = 0;
+    let mut at = job.start;
     while at < job.size {
         let range = ByteRange::new(at, WORK_RANGE.min(job.size - at));
         for extent in block::survey(job.source.as_ref(), range, job.align).await? {
