@@ -200,6 +200,12 @@ pub(crate) struct Copy {
     /// Keep in this file how far the copy is safe, and continue from there when it is there already.
     #[arg(long, value_name = "FILE")]
     pub(crate) journal: Option<PathBuf>,
+    /// Hash both disks first, and copy only where they differ.
+    #[arg(long, conflicts_with = "journal")]
+    pub(crate) delta: bool,
+    /// Copy only the areas that this file names, a line `OFFSET LENGTH` each, in bytes.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["journal", "delta"])]
+    pub(crate) areas: Option<PathBuf>,
     /// How many MiB may have to be copied again after a crash.
     #[arg(long, value_name = "MIB", default_value_t = 256, requires = "journal")]
     pub(crate) checkpoint_mib: u64,

@@ -75,6 +75,50 @@ fn a_destination_smaller_than_its_source_is_refused_before_it_is_touched() {
 }
 
 #[test]
+fn a_delta_moves_only_what_differs() {
+    let folder = TempDir::new().unwrap();
+    let source = disk(&folder, "source", 32 * MIB as u64, &[(0, 20 * MIB)]);
+    let destination = folder.path().join("destination");
+    let mut bytes = fs::read(&source).unwrap();
+    for at in [5 * MIB + 3, 17 * MIB, 25 * MIB] {
+        bytes[at] ^= 1;
+    }
+    fs::write(&destination, bytes).unwrap();
+    let copied = osm(&["copy", "--delta", path(&source), path(&destination), "--output", "json"]);
+    assert!(copied.status.success(), "{copied:?}");
+    let line: serde_json::Value = serde_json::from_slice(&copied.stdout).unwrap();
+    let moved = line["copied"].as_u64().unwrap() + line["zeroed"].as_u64().unwrap();
+    assert!(moved > 0 && moved <= 3 * MIB as u64, "{line}");
+    assert!(fs::read(&source).unwrap() == fs::read(&destination).unwrap());
+}
+
+#[test]
+fn named_areas_are_copied_and_nothing_else() {
+    let folder = TempDir::new().unwrap();
+    let source = disk(&folder, "source", 4 * MIB as u64, &[(0, 4 * MIB)]);
+    let (destination, areas) = (folder.path().join("destination"), folder.path().join("areas"));
+    fs::write(&destination, vec![7; 4 * MIB]).unwrap();
+    fs::write(&areas, format!("# changed since noon\n{} 512\n\n4096 100 # twice\n4000 200\n", 2 * MIB))
+        .unwrap();
+    let copied = osm(&["copy", "--areas", path(&areas), path(&source), path(&destination)]);
+    assert!(copied.status.success(), "{copied:?}");
+    let (from, to) = (fs::read(&source).unwrap(), fs::read(&destination).unwrap());
+    for (at, byte) in to.iter().enumerate() {
+        let is_in = (4000..4200).contains(&at) || (2 * MIB..2 * MIB + 512).contains(&at);
+        assert_eq!(*byte, if is_in { from[at] } else { 7 }, "{at}");
+    }
+    for (text, said) in
+        [("12 x\n", "line 1: `12 x` is no area"), ("0 1\n99999999 1\n", "beyond the end of the source")]
+    {
+        fs::write(&areas, text).unwrap();
+        let refused = osm(&["copy", "--areas", path(&areas), path(&source), path(&destination)]);
+        assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+        assert!(String::from_utf8_lossy(&refused.stderr).contains(said), "{refused:?}");
+    }
+    assert!(fs::read(&destination).unwrap() == to);
+}
+
+#[test]
 fn a_missing_source_is_named() {
     let folder = TempDir::new().unwrap();
     let copied = osm(&["copy", "/no/such/disk", path(&folder.path().join("destination"))]);

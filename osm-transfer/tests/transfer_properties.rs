@@ -11,7 +11,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use memory::{Act, Fuse, PLAIN, Reading, Sink, Source, block_on};
-use osm_transfer::block::{BlockSize, Capabilities, ExtentKind, ZeroMode};
+use osm_transfer::block::{BlockSize, ByteRange, Capabilities, ExtentKind, ZeroMode};
 use osm_transfer::transfer::{Advance, CancelFlag, Progress, Transfer, Verify};
 use osm_transfer::{ErrorKind, Result};
 use proptest::prelude::*;
@@ -105,6 +105,28 @@ impl Progress for Heard {
 }
 
 proptest! {
+    #[test]
+    fn areas_are_moved_and_nothing_that_differs_beside_them(
+        case in case(), areas in proptest::collection::vec((0_u64..40_000, 0_u64..9_000), 0..6)
+    ) {
+        let (source, sink) = case.disks();
+        let (expected, before) = (source.bytes.clone(), sink.bytes());
+        let size = expected.len() as u64;
+        let clipped = areas.iter().map(|(offset, len)| ByteRange::new(*offset, *len));
+        let areas: Vec<ByteRange> =
+            clipped.filter_map(|area| area.intersect(ByteRange::new(0, size))).collect();
+        let sink = Arc::new(sink);
+        let builder = Transfer::builder().source(Arc::new(source)).sink(Arc::clone(&sink) as _);
+        let transfer = builder.request(case.request).areas(areas.clone()).build().unwrap();
+        block_on(transfer.run()).unwrap();
+        for (at, byte) in sink.bytes().iter().enumerate() {
+            let is_in = areas.iter().any(|area| (area.offset..area.end()).contains(&(at as u64)));
+            let right = expected.get(at) == Some(byte);
+            prop_assert!(right || (!is_in && *byte == before[at]), "byte {} is {}", at, byte);
+        }
+        prop_assert_eq!(sink.acts().last().copied(), Some(Act::Flush));
+    }
+
     #[test]
     fn the_copy_equals_its_source(case in case()) {
         let (source, sink) = case.disks();

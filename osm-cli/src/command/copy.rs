@@ -1,17 +1,20 @@
 //! `osm-cli copy SRC DST`
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
+use osm_transfer::block::ByteRange;
 use osm_transfer::endpoint::Endpoint;
+use osm_transfer::hash;
 use osm_transfer::journal::{Identity, Journal};
 use osm_transfer::transfer::{Transfer, Verify};
 use serde_json::json;
 
-use super::Globals;
-use crate::args;
+use super::{Globals, verify};
 use crate::output::{self, CopyBar};
+use crate::{args, exit};
 
 pub(crate) async fn run(globals: &Globals<'_>, arguments: args::Copy) -> Result<ExitCode> {
     let source: Endpoint = arguments.source.parse()?;
@@ -36,6 +39,16 @@ pub(crate) async fn run(globals: &Globals<'_>, arguments: args::Copy) -> Result<
         None => None,
     };
 
+    let areas = match &arguments.areas {
+        Some(path) => Some(read_areas(path)?),
+        None if arguments.delta => {
+            let copy = destination.open_source(&options).await?;
+            let (a, b) = verify::hashes((&source, Arc::clone(&from)), (&destination, copy)).await?;
+            Some(hash::differing(&a, &b))
+        }
+        None => None,
+    };
+
     let bar = Arc::new(CopyBar::alone(&destination.to_string(), from.size()));
     let mut builder = Transfer::builder().source(from).sink(to).progress(Arc::clone(&bar) as _);
     if let Some(kib) = arguments.tuning.request_kib {
@@ -47,6 +60,9 @@ pub(crate) async fn run(globals: &Globals<'_>, arguments: args::Copy) -> Result<
     if let Some(journal) = journal {
         let copy = destination.open_source(&options).await?;
         builder = builder.journal(journal, copy).checkpoint_every(arguments.checkpoint_mib << 20);
+    }
+    if let Some(areas) = areas {
+        builder = builder.areas(areas);
     }
     if arguments.verify {
         let read_back = destination.open_source(&options).await?;
@@ -85,4 +101,25 @@ pub(crate) async fn run(globals: &Globals<'_>, arguments: args::Copy) -> Result<
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The areas of a file: a line `OFFSET LENGTH` each; what follows `#` is a remark.
+fn read_areas(path: &Path) -> Result<Vec<ByteRange>> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut areas = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let words: Vec<&str> = line.split('#').next().unwrap_or_default().split_whitespace().collect();
+        let numbers = words.iter().map(|word| word.parse::<u64>().ok()).collect::<Option<Vec<_>>>();
+        match numbers.as_deref() {
+            Some([]) => {}
+            Some(&[offset, len]) => areas.push(ByteRange::new(offset, len)),
+            _ => {
+                let (path, line_number) = (path.display(), index + 1);
+                return Err(exit::usage(format!(
+                    "{path}, line {line_number}: `{line}` is no area: write OFFSET LENGTH, in bytes"
+                )));
+            }
+        }
+    }
+    Ok(areas)
 }

@@ -30,8 +30,7 @@ pub(crate) async fn run(globals: &Globals<'_>, arguments: args::Verify) -> Resul
             left.size(),
         )));
     }
-    let limits = HashOptions { limit: Some(left.size()), ..HashOptions::default() };
-    let (a, b) = tokio::try_join!(hash_of(&source, left, &limits), hash_of(&destination, right, &limits))?;
+    let (a, b) = hashes((&source, left), (&destination, right)).await?;
     let differing = hash::differing(&a, &b);
     if globals.is_json() {
         let ranges: Vec<_> =
@@ -55,6 +54,15 @@ pub(crate) async fn run(globals: &Globals<'_>, arguments: args::Verify) -> Resul
         }
     }
     Ok(ExitCode::from(if differing.is_empty() { exit::DONE } else { exit::MISMATCH }))
+}
+
+/// The hashes of both disks, as far as the source goes.
+pub(super) async fn hashes(
+    (source, left): (&Endpoint, Arc<dyn BlockSource>),
+    (destination, right): (&Endpoint, Arc<dyn BlockSource>),
+) -> Result<(hash::DiskHash, hash::DiskHash)> {
+    let limits = HashOptions { limit: Some(left.size()), ..HashOptions::default() };
+    tokio::try_join!(hash_of(source, left, &limits), hash_of(destination, right, &limits))
 }
 
 async fn hash_of(

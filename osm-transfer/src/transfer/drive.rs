@@ -103,7 +103,8 @@ impl Job {
             Some(journal) => journal.lock().await.mark().copied.min(self.start),
             None => 0,
         };
-        Advance { copied, zeroed: self.start - copied, total: self.size }
+        let to_move: u64 = self.areas.iter().map(|area| area.len).sum();
+        Advance { copied, zeroed: self.start - copied, total: self.start + to_move }
     }
 }
 

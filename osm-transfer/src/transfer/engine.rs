@@ -5,12 +5,13 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 use super::checkpoint;
+use super::delta;
 use super::drive::drive;
 use super::engine_rw::ReadWrite;
 use super::engine_splice::Splice;
 use super::plan;
 use super::progress::{Advance, Progress};
-use crate::block::{BlockSink, BlockSource, Capabilities};
+use crate::block::{BlockSink, BlockSource, ByteRange, Capabilities};
 use crate::journal::Journal;
 use crate::{Error, ErrorKind, Result, runtime};
 
@@ -22,10 +23,12 @@ pub(super) struct Job {
     pub(super) engine: Engine,
     /// The sink reads as zeroes wherever this job does not write.
     pub(super) starts_zeroed: bool,
-    /// Where to begin: everything before is in the sink.
+    /// Everything before it is in the sink already.
     pub(super) start: u64,
-    /// Bytes to move: the source's size.
+    /// Bytes of the source.
     pub(super) size: u64,
+    /// What of it is moved, in order.
+    pub(super) areas: Vec<ByteRange>,
     /// Every request begins at a multiple of this, and ends at one or at the end of the source.
     pub(super) align: u64,
     /// Bytes of a request that carries data.
@@ -85,10 +88,16 @@ pub(super) async fn run(job: &Arc<Job>) -> Result<Advance> {
 }
 
 impl Job {
+    /// The same job for these areas only.
+    pub(super) fn limited(self, ranges: Vec<ByteRange>) -> Result<Self> {
+        Ok(Self { areas: delta::areas(ranges, self.size, self.align)?, ..self })
+    }
+
     /// The same job from where the journal says.
     pub(super) fn resumed(mut self, journal: Journal) -> Self {
         let done = journal.mark().done;
         self.start = if done < self.size { done - done % self.align } else { self.size };
+        self.areas = Vec::from([ByteRange::new(self.start, self.size - self.start)]);
         self.journal = Some(Mutex::new(journal));
         self
     }
@@ -128,6 +137,7 @@ impl Job {
             starts_zeroed: to.starts_zeroed,
             start: 0,
             size,
+            areas: Vec::from([ByteRange::new(0, size)]),
             align,
             request: request - request % align,
             zero_request: (zero_request - zero_request % align).min(plan::WORK_RANGE),

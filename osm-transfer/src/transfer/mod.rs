@@ -13,6 +13,7 @@
 
 mod cancel;
 mod checkpoint;
+mod delta;
 mod drive;
 mod engine;
 mod engine_rw;
@@ -30,7 +31,7 @@ use std::time::{Duration, Instant};
 pub use self::cancel::CancelFlag;
 use self::engine::Job;
 pub use self::progress::{Advance, Progress};
-use crate::block::{BlockSink, BlockSource};
+use crate::block::{BlockSink, BlockSource, ByteRange};
 use crate::endpoint::too_small;
 use crate::hash::Digest;
 use crate::journal::Journal;
@@ -83,6 +84,7 @@ pub struct Builder {
     request: Option<u32>,
     verify: Verify,
     verify_with: Option<Arc<dyn BlockSource>>,
+    areas: Option<Vec<ByteRange>>,
     journal: Option<(Journal, Arc<dyn BlockSource>)>,
     checkpoint_every: Option<u64>,
     progress: Option<Arc<dyn Progress>>,
@@ -178,6 +180,15 @@ impl Builder {
         self
     }
 
+    /// Moves these areas only, in any order and overlapping as they may be: what a hypervisor says has
+    /// changed, or where two hashes differ ([`differing`](crate::hash::differing)). Everything else of
+    /// the sink is taken for what it should be.
+    #[must_use]
+    pub fn areas(mut self, areas: Vec<ByteRange>) -> Self {
+        self.areas = Some(areas);
+        self
+    }
+
     /// Continues where the journal says, and tells it how far the transfer is. `copy` is the sink's disk,
     /// opened to be read: the end of what the journal promises is compared before it is believed.
     #[must_use]
@@ -238,6 +249,14 @@ impl Builder {
         let progress = self.progress.unwrap_or_else(|| Arc::new(()));
         let checkpoint_every = self.checkpoint_every.map_or(job.checkpoint_every, |bytes| bytes.max(1));
         let job = Job { progress, checkpoint_every, ..job };
+        let job = match self.areas {
+            // What a journal promises is about whole disks.
+            Some(_) if self.journal.is_some() => {
+                return Err(config("a journal continues the copy of a whole disk, not of some areas"));
+            }
+            Some(areas) => job.limited(areas)?,
+            None => job,
+        };
         let (job, resume_with) = match self.journal {
             Some((_, copy)) if copy.size() < job.size => {
                 return Err(config("the disk to check the copy with is smaller than the source"));

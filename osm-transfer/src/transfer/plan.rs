@@ -23,17 +23,19 @@ pub(super) enum Piece {
 
 /// Sends every piece of what is to be moved, in order; ends early once nobody takes them.
 pub(super) async fn plan(job: &Job, pieces: Sender<Piece>) -> Result<()> {
-    let mut at = job.start;
-    while at < job.size {
-        let range = ByteRange::new(at, WORK_RANGE.min(job.size - at));
-        for extent in block::survey(job.source.as_ref(), range, job.align).await? {
-            for piece in cut(extent, job) {
-                if pieces.send(piece).await.is_err() {
-                    return Ok(());
+    for area in &job.areas {
+        let mut at = area.offset;
+        while at < area.end() {
+            let range = ByteRange::new(at, WORK_RANGE.min(area.end() - at));
+            for extent in block::survey(job.source.as_ref(), range, job.align).await? {
+                for piece in cut(extent, job) {
+                    if pieces.send(piece).await.is_err() {
+                        return Ok(());
+                    }
                 }
             }
+            at = range.end();
         }
-        at = range.end();
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ pub struct Advance {
     pub copied: u64,
     /// Bytes that are zeroes and were not read, or not written.
     pub zeroed: u64,
-    /// Bytes of the whole disk.
+    /// Bytes in all: of the disk, or of the areas of it that are moved.
     pub total: u64,
 }
 
