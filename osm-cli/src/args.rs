@@ -245,7 +245,8 @@ pub(crate) struct Serve {
     /// Listen on this unix socket.
     #[arg(long, value_name = "SOCKET", group = "listen")]
     pub(crate) unix: Option<PathBuf>,
-    /// Listen on this address; there is no encryption, so keep to loopback or a trusted network.
+    /// Listen on this address; without a certificate there is no encryption, so keep to loopback or a
+    /// trusted network then.
     #[arg(long, value_name = "ADDRESS:PORT", group = "listen")]
     pub(crate) tcp: Option<SocketAddr>,
     /// The name of the export.
@@ -254,6 +255,15 @@ pub(crate) struct Serve {
     /// Let clients write.
     #[arg(long)]
     pub(crate) writable: bool,
+    /// Speak TLS 1.3 only, with this certificate chain (PEM).
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_certificate: Option<PathBuf>,
+    /// Its private key (PEM).
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Serve only clients with a certificate that this authority has signed (PEM).
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    pub(crate) tls_client_authority: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

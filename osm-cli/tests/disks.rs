@@ -139,6 +139,33 @@ fn a_disk_is_not_copied_onto_itself() {
 }
 
 #[test]
+fn a_server_with_a_certificate_says_how_to_pin_it() {
+    let folder = TempDir::new().unwrap();
+    let source = disk(&folder, "source", 3 * MIB as u64, &[(0, 2 * MIB)]);
+    let pair = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let (chain, key) = (folder.path().join("chain.pem"), folder.path().join("key.pem"));
+    fs::write(&chain, pair.cert.pem()).unwrap();
+    fs::write(&key, pair.signing_key.serialize_pem()).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_osm-cli"));
+    command.args(["serve", path(&source), "--tcp", "127.0.0.1:0"]);
+    command.arg("--tls-certificate").arg(&chain).arg("--tls-key").arg(&key);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let uri = line.trim().strip_prefix("serving on ").unwrap().strip_suffix(", until interrupted").unwrap();
+    assert!(uri.starts_with("nbds://127.0.0.1:") && uri.contains("tls-fingerprint="), "{uri}");
+    let destination = folder.path().join("destination");
+    let copied = osm(&["copy", uri, path(&destination), "--verify"]);
+    let plain =
+        osm(&["copy", &uri.replace("nbds://", "nbd://").split('?').next().unwrap(), path(&destination)]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(copied.status.success(), "{copied:?}");
+    assert!(fs::read(&source).unwrap() == fs::read(&destination).unwrap());
+    assert!(String::from_utf8_lossy(&plain.stderr).contains("insists on TLS"), "{plain:?}");
+}
+
+#[test]
 fn a_second_server_on_a_live_socket_is_refused() {
     let folder = TempDir::new().unwrap();
     let source = disk(&folder, "source", MIB as u64, &[]);

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use osm_transfer::endpoint::{Endpoint, OpenOptions};
-use osm_transfer::nbd::{Export, Server, ServerOptions};
+use osm_transfer::nbd::{Export, Server, ServerOptions, ServerTls};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::signal;
 
@@ -21,17 +21,25 @@ pub(crate) async fn run(globals: &Globals<'_>, arguments: args::Serve) -> Result
     let sink =
         if arguments.writable { Some(endpoint.open_sink(source.size(), &options).await?) } else { None };
     let export = Export { name: arguments.name, description: String::new(), source, sink };
-    let server = Server::new(vec![export], ServerOptions::default());
+    let mut server = Server::new(vec![export], ServerOptions::default());
+    let (mut scheme, mut pin) = ("nbd", String::new());
+    if let (Some(chain), Some(key)) = (&arguments.tls_certificate, &arguments.tls_key) {
+        let tls = ServerTls::from_files(chain, key, arguments.tls_client_authority.as_deref())?;
+        (scheme, pin) = ("nbds", format!("tls-fingerprint={}", tls.fingerprint()));
+        server = server.with_tls(tls);
+    }
     if let Some(socket) = &arguments.unix {
         let listener = bind_unix(socket)?;
-        announce(globals, &format!("nbd+unix:///?socket={}", socket.display()));
+        let pin = if pin.is_empty() { pin } else { format!("&{pin}") };
+        announce(globals, &format!("{scheme}+unix:///?socket={}{pin}", socket.display()));
         let served = server.serve_unix(listener, interrupted()).await;
         let _ = fs::remove_file(socket);
         served?;
     } else if let Some(address) = arguments.tcp {
         let listener =
             TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
-        announce(globals, &format!("nbd://{}", listener.local_addr()?));
+        let pin = if pin.is_empty() { pin } else { format!("/?{pin}") };
+        announce(globals, &format!("{scheme}://{}{pin}", listener.local_addr()?));
         server.serve_tcp(listener, interrupted()).await?;
     }
     Ok(ExitCode::SUCCESS)

@@ -4,11 +4,13 @@ mod client;
 pub mod compat;
 mod pipe;
 mod server;
+mod tls;
 mod transport;
 mod uri;
 mod wire;
 
 pub use self::client::{Client, ClientOptions, ExportInfo, list};
 pub use self::server::{Export, Server, ServerOptions};
+pub use self::tls::{ClientTls, Fingerprint, ServerTls};
 pub use self::uri::{Address, Uri};
 pub use self::wire::{MalformedMessage, PeerIncompatible, PeerMisbehaved};

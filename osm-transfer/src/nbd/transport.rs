@@ -99,6 +99,34 @@ pub(crate) fn stream(
     pair(ReadStream::Other(Box::new(reader)), WriteStream::Other(Box::new(writer)))
 }
 
+/// A stream in both directions.
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+/// The stream that both halves are of, for another one over it.
+///
+/// # Errors
+/// The peer has sent more than was asked for: it would be taken for a part of what comes now.
+pub(crate) fn reunite(reader: Reader, writer: Writer) -> io::Result<Box<dyn Duplex>> {
+    if reader.start != reader.end {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the peer spoke out of turn"));
+    }
+    let parted = || io::Error::other("two halves of different streams");
+    match (reader.stream, writer.stream) {
+        (ReadStream::Unix(reader), WriteStream::Unix(writer)) => {
+            Ok(Box::new(reader.reunite(writer).map_err(|_| parted())?))
+        }
+        (ReadStream::Tcp(reader), WriteStream::Tcp(writer)) => {
+            Ok(Box::new(reader.reunite(writer).map_err(|_| parted())?))
+        }
+        (ReadStream::Other(reader), WriteStream::Other(writer)) => {
+            Ok(Box::new(tokio::io::join(reader, writer)))
+        }
+        _ => Err(parted()),
+    }
+}
+
 impl ReadStream {
     /// One read into the buffers, in order; 0 is the end of the stream. Cancelling it loses nothing.
     async fn read(&mut self, into: &mut [IoSliceMut<'_>]) -> io::Result<usize> {

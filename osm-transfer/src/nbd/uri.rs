@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use url::Url;
 
+use super::tls::ClientTls;
 use crate::{Error, ErrorKind, Result};
 
 /// The port of an `nbd://` URI that names none.
@@ -16,12 +17,13 @@ pub(crate) const DEFAULT_PORT: u16 = 10809;
 
 /// Where an export is: `nbd://host[:port]/export` or `nbd+unix:///export?socket=PATH`.
 ///
-/// The same with `nbds` asks for TLS.
+/// The same with `nbds` asks for TLS; `tls-certificates=DIR`, `tls-hostname=NAME` and
+/// `tls-fingerprint=SHA256` say how to make sure of the server ([`ClientTls`]).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Uri {
     address: Address,
     export: String,
-    tls: bool,
+    tls: Option<ClientTls>,
 }
 
 /// The socket address part of a [`Uri`].
@@ -41,12 +43,12 @@ pub enum Address {
 impl Uri {
     /// The export called `export` of the server that listens on a unix socket.
     pub fn unix(socket: impl Into<PathBuf>, export: impl Into<String>) -> Self {
-        Self { address: Address::Unix(socket.into()), export: export.into(), tls: false }
+        Self { address: Address::Unix(socket.into()), export: export.into(), tls: None }
     }
 
     /// The export called `export` of the server at `host` and `port`.
     pub fn tcp(host: impl Into<String>, port: u16, export: impl Into<String>) -> Self {
-        Self { address: Address::Tcp { host: host.into(), port }, export: export.into(), tls: false }
+        Self { address: Address::Tcp { host: host.into(), port }, export: export.into(), tls: None }
     }
 
     /// Where the server listens.
@@ -59,9 +61,18 @@ impl Uri {
         &self.export
     }
 
-    /// Whether TLS is asked for.
-    pub fn tls(&self) -> bool {
-        self.tls
+    /// How to make sure of the server, when TLS is asked for.
+    pub fn tls(&self) -> Option<&ClientTls> {
+        self.tls.as_ref()
+    }
+
+    /// The same, with the host's name.
+    pub(super) fn secure(&self) -> Option<(&ClientTls, Option<&str>)> {
+        let host = match &self.address {
+            Address::Tcp { host, .. } => Some(host.as_str()),
+            Address::Unix(_) => None,
+        };
+        self.tls.as_ref().map(|tls| (tls, host))
     }
 }
 
@@ -85,7 +96,41 @@ fn parse(text: &str) -> std::result::Result<Uri, String> {
     let path = url.path();
     let export = decode(path.strip_prefix('/').unwrap_or(path))?;
     let address = if unix { Address::Unix(socket(&url)?) } else { tcp(&url)? };
-    Ok(Uri { address, export, tls })
+    let secure = secure(&url)?;
+    match tls {
+        false if secure != ClientTls::default() => {
+            Err("TLS is spoken with nbds:// or nbds+unix:// only".into())
+        }
+        tls => Ok(Uri { address, export, tls: tls.then_some(secure) }),
+    }
+}
+
+/// The parameters that concern TLS; one that would weaken it is refused.
+fn secure(url: &Url) -> std::result::Result<ClientTls, String> {
+    let mut tls = ClientTls::default();
+    for pair in url.query().unwrap_or("").split('&') {
+        let Some((key, value)) = pair.split_once('=').filter(|(key, _)| key.starts_with("tls-")) else {
+            continue;
+        };
+        let value = decode(value)?;
+        match key {
+            "tls-certificates" => tls.certificates = Some(PathBuf::from(value)),
+            "tls-hostname" => tls.hostname = Some(value),
+            "tls-fingerprint" => {
+                tls.fingerprint = Some(value.parse().map_err(|error: Error| error.to_string())?);
+            }
+            "tls-verify-peer" if value == "true" => {}
+            "tls-verify-peer" => {
+                return Err("servers are always verified: name a tls-fingerprint instead".into());
+            }
+            _ => {
+                return Err(format!(
+                    "`{key}` is not known: there are tls-certificates, tls-hostname, tls-fingerprint"
+                ));
+            }
+        }
+    }
+    Ok(tls)
 }
 
 fn tcp(url: &Url) -> std::result::Result<Address, String> {
@@ -140,7 +185,7 @@ impl fmt::Display for Encoded<'_> {
 
 impl fmt::Display for Uri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.tls { "nbds" } else { "nbd" })?;
+        f.write_str(if self.tls.is_some() { "nbds" } else { "nbd" })?;
         match &self.address {
             Address::Tcp { host, port } => {
                 let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
@@ -148,13 +193,27 @@ impl fmt::Display for Uri {
                 if *port != DEFAULT_PORT {
                     write!(f, ":{port}")?;
                 }
-                write!(f, "/{}", Encoded(&self.export))
+                write!(f, "/{}", Encoded(&self.export))?;
             }
             Address::Unix(path) => {
                 let path = Path::to_string_lossy(path);
-                write!(f, "+unix:///{}?socket={}", Encoded(&self.export), Encoded(&path))
+                write!(f, "+unix:///{}?socket={}", Encoded(&self.export), Encoded(&path))?;
             }
         }
+        let Some(ClientTls { certificates, hostname, fingerprint }) = &self.tls else { return Ok(()) };
+        let parameters = [
+            ("tls-certificates", certificates.as_ref().map(|path| path.to_string_lossy().into_owned())),
+            ("tls-hostname", hostname.clone()),
+            ("tls-fingerprint", fingerprint.map(|fingerprint| fingerprint.to_string())),
+        ];
+        let mut mark = if matches!(self.address, Address::Unix(_)) { '&' } else { '?' };
+        for (key, value) in parameters {
+            if let Some(value) = value {
+                write!(f, "{mark}{key}={}", Encoded(&value))?;
+                mark = '&';
+            }
+        }
+        Ok(())
     }
 }
 
@@ -169,6 +228,8 @@ mod tests {
             "nbd://host:10810/disk-1",
             "nbd://[::1]:4000/a%20b",
             "nbds://example.org/x",
+            "nbds://example.org/x?tls-certificates=/etc/pki&tls-hostname=disk.example.org",
+            "nbds+unix:///x?socket=/s&tls-hostname=h",
             "nbd+unix:///?socket=/run/nbd.sock",
             "nbd+unix:///disk%3F?socket=/run/a%2Bb.sock",
         ] {
@@ -183,14 +244,24 @@ mod tests {
         assert_eq!(uri, Uri::unix("/x+y", "a/b"));
         let uri: Uri = "nbd://[::1]".parse().unwrap();
         assert_eq!(uri, Uri::tcp("::1", DEFAULT_PORT, ""));
-        assert!("nbds://h/".parse::<Uri>().unwrap().tls());
+        assert_eq!("nbds://h/".parse::<Uri>().unwrap().tls(), Some(&ClientTls::default()));
+        assert_eq!("nbd://h/".parse::<Uri>().unwrap().tls(), None);
     }
 
     #[test]
     fn what_names_no_server_is_a_config_error() {
-        for text in
-            ["disk.img", "http://x/", "nbd:///x", "nbd+unix:///x", "nbd+unix://h/x?socket=/s", "nbd://h/%zz"]
-        {
+        for text in [
+            "disk.img",
+            "http://x/",
+            "nbd:///x",
+            "nbd+unix:///x",
+            "nbd+unix://h/x?socket=/s",
+            "nbd://h/%zz",
+            "nbds://h/?tls-verify-peer=false",
+            "nbds://h/?tls-fingerprint=12",
+            "nbds://h/?tls-psk-file=f",
+            "nbd://h/?tls-hostname=x",
+        ] {
             let error = text.parse::<Uri>().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Config, "{text}");
         }

@@ -84,10 +84,7 @@ pub struct Client {
 /// The server cannot be reached or does not list its exports.
 pub async fn list(uri: &Uri) -> Result<Vec<ExportInfo>> {
     let options = ClientOptions::default();
-    let listing = async {
-        let (reader, writer) = dial(uri).await?;
-        handshake::list(reader, writer).await
-    };
+    let listing = async { handshake::list(dial(uri).await?, uri.secure()).await };
     within(options.timeout, listing).await.map_err(|error| error.with_endpoint(uri.to_string()))
 }
 
@@ -106,10 +103,8 @@ impl Client {
     async fn connect_here(uri: &Uri, options: &ClientOptions) -> Result<Self> {
         let endpoint = uri.to_string();
         let one = || async {
-            let entering = async {
-                let (reader, writer) = dial(uri).await?;
-                handshake::enter(reader, writer, uri.export(), options).await
-            };
+            let entering =
+                async { handshake::enter(dial(uri).await?, uri.secure(), uri.export(), options).await };
             within(options.timeout, entering).await.map_err(|error| error.with_endpoint(&endpoint))
         };
         let mut client = Self::start(one().await?, endpoint.clone(), options);
@@ -141,9 +136,9 @@ impl Client {
     ) -> Result<Self> {
         let endpoint = format!("export `{export}` over a stream");
         let (export, options) = (export.to_owned(), options.clone());
-        let (reader, writer) = transport::stream(reader, writer);
+        let streams = transport::stream(reader, writer);
         runtime::run(async move {
-            let entering = handshake::enter(reader, writer, &export, &options);
+            let entering = handshake::enter(streams, None, &export, &options);
             let ready =
                 within(options.timeout, entering).await.map_err(|error| error.with_endpoint(&endpoint))?;
             Ok(Self::start(ready, endpoint, &options))
@@ -233,9 +228,6 @@ impl Client {
 }
 
 async fn dial(uri: &Uri) -> Result<(Reader, Writer)> {
-    if uri.tls() {
-        return Err(Error::new(ErrorKind::Config, "TLS is not built in yet"));
-    }
     let failed = |error: io::Error| {
         Error::new(ErrorKind::Io, "cannot connect to the NBD server")
             .with_retry(Retry::Safe)

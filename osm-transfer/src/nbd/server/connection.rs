@@ -38,18 +38,19 @@ pub(super) struct Link {
 /// Serves one client until it leaves, or `shutdown` has lost its sender.
 pub(super) async fn serve(
     server: &Server,
-    mut reader: Reader,
-    mut writer: Writer,
+    reader: Reader,
+    writer: Writer,
     shutdown: &mut watch::Receiver<()>,
 ) -> Result<()> {
     let limit = server.options.timeout;
     let session = tokio::select! {
         _ = shutdown.changed() => return Ok(()),
-        shaken = timeout(limit, handshake::shake(server, &mut reader, &mut writer)) => {
+        shaken = timeout(limit, handshake::shake(server, reader, writer)) => {
             shaken.unwrap_or_else(|_| Err(stalled("the NBD client did not finish the handshake", limit)))
         }
     };
-    let Some(session) = session.map_err(|error| error.with_operation("handshake"))? else { return Ok(()) };
+    let session = session.map_err(|error| error.with_operation("handshake"))?;
+    let Some((session, mut reader, writer)) = session else { return Ok(()) };
     reader.set_lookahead(LOOKAHEAD);
     let link = Arc::new(Link {
         session,

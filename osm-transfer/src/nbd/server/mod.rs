@@ -24,6 +24,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 
+use super::tls::ServerTls;
 use super::transport;
 use super::wire::consts::{MAX_PAYLOAD, TransmissionFlags};
 use crate::Result;
@@ -79,6 +80,7 @@ impl Default for ServerOptions {
 pub struct Server {
     exports: Arc<Vec<Export>>,
     options: ServerOptions,
+    tls: Option<ServerTls>,
 }
 
 impl Export {
@@ -124,7 +126,13 @@ impl Export {
 impl Server {
     /// A server of `exports`.
     pub fn new(exports: Vec<Export>, options: ServerOptions) -> Self {
-        Self { exports: Arc::new(exports), options }
+        Self { exports: Arc::new(exports), options, tls: None }
+    }
+
+    /// The same server, which tells nothing outside TLS.
+    #[must_use]
+    pub fn with_tls(self, tls: ServerTls) -> Self {
+        Self { tls: Some(tls), ..self }
     }
 
     /// Serves every connection of `listener` until `shutdown` is ready; then what is under way is

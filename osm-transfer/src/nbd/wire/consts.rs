@@ -13,6 +13,7 @@ pub(crate) const NBD_STRUCTURED_REPLY_MAGIC: u32 = 0x668e_33ef;
 pub(crate) const NBD_OPT_EXPORT_NAME: u32 = 0x1;
 pub(crate) const NBD_OPT_ABORT: u32 = 0x2;
 pub(crate) const NBD_OPT_LIST: u32 = 0x3;
+pub(crate) const NBD_OPT_STARTTLS: u32 = 0x5;
 pub(crate) const NBD_OPT_INFO: u32 = 0x6;
 pub(crate) const NBD_OPT_GO: u32 = 0x7;
 pub(crate) const NBD_OPT_STRUCTURED_REPLY: u32 = 0x8;

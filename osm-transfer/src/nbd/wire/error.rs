@@ -201,8 +201,11 @@ pub enum PeerIncompatible {
     #[error("the server does not speak the fixed newstyle handshake")]
     NotFixedNewstyle,
     /// The server only speaks TLS.
-    #[error("the server insists on TLS")]
+    #[error("the server insists on TLS: write nbds instead of nbd")]
     TlsRequired,
+    /// The server does not speak TLS, and says why.
+    #[error("the server does not speak TLS, and nothing is sent to it in the clear: {0}")]
+    NoTls(String),
     /// The server refuses by policy.
     #[error("the server refuses by policy: {0}")]
     Policy(String),

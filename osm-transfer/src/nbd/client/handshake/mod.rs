@@ -1,7 +1,7 @@
 //! The handshake, from the greeting to the export: a file per step.
 //!
 //! ```text
-//!   greeting -> flags -> [STRUCTURED_REPLY] -> [SET_META_CONTEXT] -> GO
+//!   greeting -> flags -> [STARTTLS] -> [STRUCTURED_REPLY] -> [SET_META_CONTEXT] -> GO
 //!                                                                    `- ERR_UNSUP -> EXPORT_NAME
 //! ```
 
@@ -12,6 +12,7 @@ mod meta;
 mod option;
 
 use self::option::Negotiator;
+use super::super::tls::ClientTls;
 use super::super::transport::{Reader, Writer};
 use super::super::wire::consts::*;
 use super::super::wire::{Greeting, PeerIncompatible, PeerMisbehaved};
@@ -38,15 +39,17 @@ pub(crate) struct Ready {
     pub(crate) negotiated: Negotiated,
 }
 
+/// Whom to speak TLS with, if with anybody: how to make sure, and the name of the host.
+pub(crate) type Secure<'a> = Option<(&'a ClientTls, Option<&'a str>)>;
+
 /// Enters the transmission phase on `export`.
 pub(crate) async fn enter(
-    reader: Reader,
-    writer: Writer,
+    streams: (Reader, Writer),
+    tls: Secure<'_>,
     export: &str,
     options: &ClientOptions,
 ) -> Result<Ready> {
-    let mut negotiator = Negotiator { reader, writer };
-    let server = greet(&mut negotiator).await?;
+    let (mut negotiator, server) = begin(streams, tls).await?;
     let fixed = server.contains(HandshakeFlags::NBD_FLAG_FIXED_NEWSTYLE);
     let padding = !server.contains(HandshakeFlags::NBD_FLAG_NO_ZEROES);
     let structured = fixed && options.structured && negotiator.structured_reply().await?;
@@ -76,9 +79,9 @@ pub(crate) async fn enter(
 }
 
 /// What the server exports; ends the connection.
-pub(crate) async fn list(reader: Reader, writer: Writer) -> Result<Vec<ExportInfo>> {
-    let mut negotiator = Negotiator { reader, writer };
-    if !greet(&mut negotiator).await?.contains(HandshakeFlags::NBD_FLAG_FIXED_NEWSTYLE) {
+pub(crate) async fn list(streams: (Reader, Writer), tls: Secure<'_>) -> Result<Vec<ExportInfo>> {
+    let (mut negotiator, server) = begin(streams, tls).await?;
+    if !server.contains(HandshakeFlags::NBD_FLAG_FIXED_NEWSTYLE) {
         return Err(PeerIncompatible::NotFixedNewstyle.into());
     }
     let mut exports = Vec::new();
@@ -97,6 +100,20 @@ pub(crate) async fn list(reader: Reader, writer: Writer) -> Result<Vec<ExportInf
     }
     negotiator.abort().await;
     Ok(exports)
+}
+
+/// The greeting, and the TLS session if there shall be one.
+async fn begin((reader, writer): (Reader, Writer), tls: Secure<'_>) -> Result<(Negotiator, HandshakeFlags)> {
+    let mut negotiator = Negotiator { reader, writer };
+    let server = greet(&mut negotiator).await?;
+    let Some((tls, host)) = tls else { return Ok((negotiator, server)) };
+    if !server.contains(HandshakeFlags::NBD_FLAG_FIXED_NEWSTYLE) {
+        return Err(PeerIncompatible::NotFixedNewstyle.into());
+    }
+    negotiator.start_tls().await?;
+    let Negotiator { reader, writer } = negotiator;
+    let (reader, writer) = tls.connect(reader, writer, host).await?;
+    Ok((Negotiator { reader, writer }, server))
 }
 
 async fn greet(negotiator: &mut Negotiator) -> Result<HandshakeFlags> {

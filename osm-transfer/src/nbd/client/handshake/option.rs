@@ -94,6 +94,17 @@ impl Negotiator {
         }
     }
 
+    /// `NBD_OPT_STARTTLS`: from now on everything is said inside TLS.
+    pub(super) async fn start_tls(&mut self) -> Result<()> {
+        self.send_option(NBD_OPT_STARTTLS, &[]).await?;
+        let reply = self.reply(NBD_OPT_STARTTLS).await?;
+        match reply.kind {
+            NBD_REP_ACK => Ok(()),
+            _ if reply.is_error() => Err(PeerIncompatible::NoTls(decode_message(&reply.data)).into()),
+            kind => Err(unexpected(NBD_OPT_STARTTLS, kind)),
+        }
+    }
+
     /// `NBD_OPT_ABORT`, a courtesy: whether it arrives does not matter.
     pub(super) async fn abort(&mut self) {
         if self.send_option(NBD_OPT_ABORT, &[]).await.is_ok() {

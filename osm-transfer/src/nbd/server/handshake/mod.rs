@@ -32,6 +32,8 @@ pub(super) struct Session {
 enum Next {
     /// The answer, then the next option.
     Answer(Vec<u8>),
+    /// The answer, then TLS, and everything anew.
+    Secure(Vec<u8>),
     /// The answer, then the transmission phase.
     Enter(Vec<u8>, Export),
     /// The answer, then the end.
@@ -45,21 +47,24 @@ struct Haggle<'a> {
     /// The export that `base:allocation` was selected for.
     allocation: Option<String>,
     padding: bool,
+    /// TLS is spoken, or need not be.
+    secure: bool,
 }
 
 /// Shakes hands; `None` when the client left without entering an export.
 pub(super) async fn shake(
     server: &Server,
-    reader: &mut Reader,
-    writer: &mut Writer,
-) -> Result<Option<Session>> {
+    mut reader: Reader,
+    mut writer: Writer,
+) -> Result<Option<(Session, Reader, Writer)>> {
     let offered = HandshakeFlags::NBD_FLAG_FIXED_NEWSTYLE | HandshakeFlags::NBD_FLAG_NO_ZEROES;
     writer.write(&Greeting::encode(offered)).await.map_err(lost)?;
     let flags = u32::from_be_bytes(reader.array().await.map_err(lost)?);
     let flags = ClientFlags::from_bits(flags).ok_or(PeerMisbehaved::UnknownClientFlags(flags))?;
     let fixed = flags.contains(ClientFlags::NBD_FLAG_C_FIXED_NEWSTYLE);
     let padding = !flags.contains(ClientFlags::NBD_FLAG_C_NO_ZEROES);
-    let mut haggle = Haggle { server, structured: false, allocation: None, padding };
+    let anew = |secure| Haggle { server, structured: false, allocation: None, padding, secure };
+    let mut haggle = anew(server.tls.is_none());
     for _ in 0..MAX_OPTIONS {
         let Some(header) = reader.peek(OptionHeader::LEN).await.map_err(lost)? else { return Ok(None) };
         let header = OptionHeader::decode(header)?;
@@ -78,6 +83,13 @@ pub(super) async fn shake(
         };
         match next {
             Next::Answer(bytes) => writer.write(&bytes).await.map_err(lost)?,
+            Next::Secure(bytes) => {
+                writer.write(&bytes).await.map_err(lost)?;
+                if let Some(tls) = &server.tls {
+                    (reader, writer) = tls.accept(reader, writer).await?;
+                    haggle = anew(true);
+                }
+            }
             Next::Leave(bytes) => {
                 writer.write(&bytes).await.map_err(lost)?;
                 return Ok(None);
@@ -85,7 +97,8 @@ pub(super) async fn shake(
             Next::Enter(bytes, export) => {
                 writer.write(&bytes).await.map_err(lost)?;
                 let allocation = haggle.allocation.is_some_and(|name| server.is(&name, &export));
-                return Ok(Some(Session { export, structured: haggle.structured, allocation }));
+                let session = Session { export, structured: haggle.structured, allocation };
+                return Ok(Some((session, reader, writer)));
             }
         }
     }
@@ -94,6 +107,9 @@ pub(super) async fn shake(
 
 impl Haggle<'_> {
     fn option(&mut self, option: u32, data: &[u8]) -> Result<Next> {
+        if !self.secure {
+            return self.insecure(option, data);
+        }
         let next = match option {
             NBD_OPT_EXPORT_NAME => return self.export_name(data),
             NBD_OPT_ABORT => return Ok(Next::Leave(answer(option, NBD_REP_ACK, &[]))),
@@ -105,6 +121,19 @@ impl Haggle<'_> {
         };
         // Malformed data spoils the option, not the handshake.
         Ok(next.unwrap_or_else(|error| Next::Answer(refuse_invalid(option, &error))))
+    }
+
+    /// Before TLS a client learns nothing but that it is wanted.
+    fn insecure(&self, option: u32, data: &[u8]) -> Result<Next> {
+        match option {
+            NBD_OPT_STARTTLS if data.is_empty() => Ok(Next::Secure(answer(option, NBD_REP_ACK, &[]))),
+            NBD_OPT_STARTTLS => Ok(Next::Answer(answer(option, NBD_REP_ERR_INVALID, b"it has no data"))),
+            NBD_OPT_ABORT => Ok(Next::Leave(answer(option, NBD_REP_ACK, &[]))),
+            NBD_OPT_EXPORT_NAME => {
+                Err(Error::new(ErrorKind::Config, "the client asked for an export without TLS"))
+            }
+            _ => Ok(Next::Answer(answer(option, NBD_REP_ERR_TLS_REQD, b"TLS first"))),
+        }
     }
 
     /// The only way to refuse this one is to close the connection.
