@@ -157,7 +157,7 @@ fn a_server_with_a_certificate_says_how_to_pin_it() {
     let destination = folder.path().join("destination");
     let copied = osm(&["copy", uri, path(&destination), "--verify"]);
     let plain =
-        osm(&["copy", &uri.replace("nbds://", "nbd://").split('?').next().unwrap(), path(&destination)]);
+        osm(&["copy", uri.replace("nbds://", "nbd://").split('?').next().unwrap(), path(&destination)]);
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(copied.status.success(), "{copied:?}");
