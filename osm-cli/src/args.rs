@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::limit::Limit;
+
 pub(crate) use self::migrate::Migrate;
 #[cfg(feature = "demo")]
 pub(crate) use self::migrate::{Guest, Places};
@@ -206,6 +208,9 @@ pub(crate) struct Copy {
     /// Copy only the areas that this file names, a line `OFFSET LENGTH` each, in bytes.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["journal", "delta"])]
     pub(crate) areas: Option<PathBuf>,
+    /// How many bytes a second are read: `50M`; by the local time: `22:00-06:00=500M,50M`.
+    #[arg(long, value_name = "RATE")]
+    pub(crate) limit: Option<Limit>,
     /// How many MiB may have to be copied again after a crash.
     #[arg(long, value_name = "MIB", default_value_t = 256, requires = "journal")]
     pub(crate) checkpoint_mib: u64,
@@ -229,6 +234,9 @@ pub(crate) struct Tuning {
     /// How many connections to an NBD server that allows several.
     #[arg(long, value_name = "N")]
     pub(crate) connections: Option<usize>,
+    /// How often a connection for reading that breaks is opened again, after 1, 2, 4, ... seconds.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) retries: u32,
     /// How many bytes one request asks for, in KiB.
     #[arg(long, value_name = "KIB")]
     pub(crate) request_kib: Option<u32>,

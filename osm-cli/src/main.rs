@@ -6,6 +6,7 @@
 mod args;
 mod command;
 mod exit;
+mod limit;
 mod output;
 
 use std::process::ExitCode;

@@ -7,7 +7,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+
 use crate::block::{BlockSink, BlockSource};
+use crate::decorate::{Patience, Reconnect};
 use crate::file::FileDisk;
 use crate::nbd::{Client, ClientOptions, Uri};
 use crate::{Error, ErrorKind, Result};
@@ -30,12 +33,14 @@ pub struct OpenOptions {
     pub timeout: Duration,
     /// How long to wait for another process to let go of a file that is to be written.
     pub lock_wait: Duration,
+    /// How long a server that is read from may be gone; without it not at all.
+    pub patience: Option<Patience>,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
         let ClientOptions { connections, timeout, .. } = ClientOptions::default();
-        Self { connections, timeout, lock_wait: Duration::ZERO }
+        Self { connections, timeout, lock_wait: Duration::ZERO, patience: None }
     }
 }
 
@@ -47,7 +52,21 @@ impl Endpoint {
     pub async fn open_source(&self, options: &OpenOptions) -> Result<Arc<dyn BlockSource>> {
         match self {
             Self::File(path) => Ok(Arc::new(FileDisk::open_source(path).await?)),
-            Self::Nbd(uri) => Ok(Arc::new(Client::connect(uri, &options.client()).await?)),
+            Self::Nbd(uri) => {
+                let (uri, client) = (uri.clone(), options.client());
+                let open = move || {
+                    let (uri, client) = (uri.clone(), client.clone());
+                    async move {
+                        let disk: Arc<dyn BlockSource> = Arc::new(Client::connect(&uri, &client).await?);
+                        Ok(disk)
+                    }
+                    .boxed()
+                };
+                match options.patience {
+                    Some(patience) => Ok(Arc::new(Reconnect::open(open, patience).await?)),
+                    None => open().await,
+                }
+            }
         }
     }
 

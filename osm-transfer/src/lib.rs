@@ -7,12 +7,13 @@
 //!      |
 //!   transfer   moves a source to a sink                  hash        says whether they are equal
 //!      |
-//!   journal    how far a transfer is safe
+//!   journal    how far a transfer is safe                decorate    disks with a rate, or with patience
 //! ```
 
 #![deny(unsafe_code)]
 
 pub mod block;
+pub mod decorate;
 pub mod endpoint;
 mod error;
 pub mod file;

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use osm_transfer::block::ByteRange;
+use osm_transfer::block::{BlockSource, ByteRange};
+use osm_transfer::decorate::{Rate, Throttle};
 use osm_transfer::endpoint::Endpoint;
 use osm_transfer::hash;
 use osm_transfer::journal::{Identity, Journal};
@@ -13,6 +14,7 @@ use osm_transfer::transfer::{Transfer, Verify};
 use serde_json::json;
 
 use super::{Globals, verify};
+use crate::limit::Limit;
 use crate::output::{self, CopyBar};
 use crate::{args, exit};
 
@@ -49,8 +51,15 @@ pub(crate) async fn run(globals: &Globals<'_>, arguments: args::Copy) -> Result<
         None => None,
     };
 
+    let rate = Rate::new(arguments.limit.as_ref().and_then(Limit::now));
+    let read: Arc<dyn BlockSource> = match &arguments.limit {
+        Some(_) => Arc::new(Throttle::new(Arc::clone(&from), rate.clone())),
+        None => Arc::clone(&from),
+    };
+    let clock = arguments.limit.map(|limit| tokio::spawn(limit.keep(rate)));
+
     let bar = Arc::new(CopyBar::alone(&destination.to_string(), from.size()));
-    let mut builder = Transfer::builder().source(from).sink(to).progress(Arc::clone(&bar) as _);
+    let mut builder = Transfer::builder().source(read).sink(to).progress(Arc::clone(&bar) as _);
     if let Some(kib) = arguments.tuning.request_kib {
         builder = builder.request(kib.saturating_mul(1024));
     }
@@ -71,6 +80,9 @@ pub(crate) async fn run(globals: &Globals<'_>, arguments: args::Copy) -> Result<
     let report =
         builder.build()?.run().await.with_context(|| format!("cannot copy {source} to {destination}"))?;
     bar.finish();
+    if let Some(clock) = clock {
+        clock.abort();
+    }
 
     if globals.is_json() {
         output::json_line(&json!({

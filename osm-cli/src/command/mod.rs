@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use osm_migrate::{ErrorKind, Summary};
 use osm_openstack::{CloudConfig, ConfigSources, Session};
+use osm_transfer::decorate::Patience;
 use tokio::signal;
 
 use crate::args::{Arguments, Command, Tuning};
@@ -100,6 +101,7 @@ impl Tuning {
         if let Some(connections) = self.connections {
             options.connections = connections;
         }
+        options.patience = Some(Patience { attempts: self.retries, ..Patience::default() });
         options
     }
 }

@@ -171,6 +171,12 @@ impl Running {
         Self::start(vec![Export::writable("disk", source, sink)], ServerOptions::default())
     }
 
+    /// Ends it with everything that is under way; the folder of its socket stays.
+    pub fn cut(self) {
+        self.task.abort();
+        std::mem::forget(self._dir);
+    }
+
     pub async fn stop(mut self) {
         let _ = self.stop.take().unwrap().send(());
         self.task.await.unwrap().unwrap();
