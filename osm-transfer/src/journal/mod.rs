@@ -122,7 +122,11 @@ fn open(path: &Path, identity: &Identity) -> Result<Journal> {
         return Ok(Journal { file, path: path.to_path_buf(), mark: Mark::default() });
     }
     let Some((found, mut rest)) = unframe(&bytes) else {
-        return Err(refusal("this is no journal, or its beginning is damaged"));
+        return Err(match bytes.windows(MAGIC.len()).take(MAGIC.len()).any(|window| window == MAGIC) {
+            true => refusal("the beginning of the journal is damaged"),
+            // Not to be deleted on our advice.
+            false => Error::new(ErrorKind::Config, "this is no journal: name another file"),
+        });
     };
     same(found, identity)?;
     let mut mark = Mark::default();
@@ -272,7 +276,11 @@ mod tests {
                     let expected = before.checked_sub(1).map(|last| marks()[last]).unwrap_or_default();
                     assert_eq!(journal.mark(), expected, "bit {bit}");
                 }
-                Err(error) => assert!(error.to_string().contains("delete it"), "bit {bit}: {error}"),
+                Err(error) => {
+                    let in_magic = (8..8 + MAGIC.len()).contains(&(bit / 8));
+                    let advice = if in_magic { "name another file" } else { "delete it" };
+                    assert!(error.to_string().contains(advice), "bit {bit}: {error}");
+                }
             }
         }
     }
@@ -308,7 +316,7 @@ mod tests {
         }
         std::fs::write(&path, "some other file of mine").unwrap();
         let error = open(&path, &identity()).unwrap_err();
-        assert!(error.to_string().contains("no journal"), "{error}");
+        assert!(error.to_string().contains("no journal: name another file"), "{error}");
         assert_eq!(std::fs::read(&path).unwrap(), b"some other file of mine");
     }
 }
