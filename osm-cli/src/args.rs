@@ -211,8 +211,8 @@ pub(crate) struct Copy {
     /// How many bytes a second are read: `50M`; by the local time: `22:00-06:00=500M,50M`.
     #[arg(long, value_name = "RATE")]
     pub(crate) limit: Option<Limit>,
-    /// How many MiB may have to be copied again after a crash.
-    #[arg(long, value_name = "MIB", default_value_t = 256, requires = "journal")]
+    /// After how many MiB the target is flushed and the journal told; a crash costs twice that at most.
+    #[arg(long, value_name = "MIB", default_value_t = 120, requires = "journal")]
     pub(crate) checkpoint_mib: u64,
     #[command(flatten)]
     pub(crate) tuning: Tuning,

@@ -34,12 +34,20 @@ pub(super) async fn drive(job: &Job, mover: &impl Mover) -> Result<Advance> {
     let mut weight = 0;
     let mut running = FuturesUnordered::new();
     let mut advance = job.before().await;
-    let mut low = LowWater::at(job.start);
+    let mut low = LowWater::at(job.start, advance.copied);
     // One checkpoint at a time, while other bytes move.
     let mut saving = FuturesUnordered::new();
     while !(planned && drained && running.is_empty() && saving.is_empty()) {
-        let has_room =
+        let mut has_room =
             running.is_empty() || (running.len() < job.requests && weight + job.request <= job.in_flight);
+        if job.journal.is_some() {
+            if saving.is_empty()
+                && let Some(mark) = low.due(job.checkpoint_every, advance.copied)
+            {
+                saving.push(checkpoint::save(job, mark, advance));
+            }
+            has_room &= !low.is_too_far(job.checkpoint_every, advance.copied);
+        }
         tokio::select! {
             biased;
             Some(done) = running.next() => {
@@ -49,13 +57,11 @@ pub(super) async fn drive(job: &Job, mover: &impl Mover) -> Result<Advance> {
                 advance.zeroed += moved.zeroed;
                 job.progress.advance(advance);
                 low.end(piece.range());
-                if job.journal.is_some() && saving.is_empty()
-                    && let Some(mark) = low.due(job.checkpoint_every)
-                {
-                    saving.push(checkpoint::save(job, mark, advance));
-                }
             }
-            Some(saved) = saving.next() => saved?,
+            Some(saved) = saving.next() => {
+                saved?;
+                low.saved();
+            }
             piece = pieces.recv(), if has_room && !drained => match piece {
                 Some(piece) => {
                     weight += piece.weight();

@@ -197,8 +197,8 @@ impl Builder {
         self
     }
 
-    /// How many bytes may lie between two flushes that the journal is told of; 256 MiB unless said
-    /// otherwise. The time between them is 5 seconds at most, if anything moved.
+    /// How many bytes are copied between two flushes that the journal is told of; 120 MiB unless said
+    /// otherwise. A crash costs twice that at most. The time between two is 5 seconds, if anything moved.
     #[must_use]
     pub fn checkpoint_every(mut self, bytes: u64) -> Self {
         self.checkpoint_every = Some(bytes);

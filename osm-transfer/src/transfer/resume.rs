@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+
 use crate::block::{BlockSource, Buffer, ByteRange};
 use crate::{Error, ErrorKind, Result};
 
@@ -9,7 +12,7 @@ use crate::{Error, ErrorKind, Result};
 const TAIL: u64 = 16 << 20;
 
 /// Bytes of a read.
-const READ: u64 = 1 << 20;
+const READ: usize = 1 << 20;
 
 /// Compares the last bytes before `done`.
 ///
@@ -23,20 +26,24 @@ pub(super) async fn check_tail(
     let align = u64::from(
         source.capabilities().block_size.minimum.max(copy.capabilities().block_size.minimum).max(1),
     );
-    let mut at = done.saturating_sub(TAIL) / align * align;
-    while at < done {
-        let range = ByteRange::new(at, READ.min(done - at));
-        let (expected, found) = tokio::try_join!(read(source, range), read(copy, range))?;
-        if expected[..] != found[..] {
-            let message = "the target is not what the journal says: it was written to by somebody else, or \
-                           lost writes; delete the journal to move everything from the start";
-            return Err(Error::new(ErrorKind::Mismatch, message)
-                .with_operation("resume")
-                .with_range(range.offset, range.len));
-        }
-        at = range.end();
+    let start = done.saturating_sub(TAIL) / align * align;
+    let ranges = (start..done).step_by(READ).map(|at| ByteRange::new(at, (READ as u64).min(done - at)));
+    // All at once: a far source answers them in the time of one.
+    let mut compared: FuturesUnordered<_> = ranges.map(|range| compare(source, copy, range)).collect();
+    while let Some(result) = compared.next().await {
+        result?;
     }
     Ok(())
+}
+
+async fn compare(source: &Arc<dyn BlockSource>, copy: &Arc<dyn BlockSource>, range: ByteRange) -> Result<()> {
+    let (expected, found) = tokio::try_join!(read(source, range), read(copy, range))?;
+    if expected[..] == found[..] {
+        return Ok(());
+    }
+    let message = "the target is not what the journal says: it was written to by somebody else, or lost writes; \
+                   delete the journal to move everything from the start";
+    Err(Error::new(ErrorKind::Mismatch, message).with_operation("resume").with_range(range.offset, range.len))
 }
 
 async fn read(disk: &Arc<dyn BlockSource>, range: ByteRange) -> Result<Buffer> {
