@@ -212,7 +212,7 @@ pub(crate) struct Copy {
     #[arg(long, value_name = "RATE")]
     pub(crate) limit: Option<Limit>,
     /// After how many MiB the target is flushed and the journal told; a crash costs twice that at most.
-    #[arg(long, value_name = "MIB", default_value_t = 120, requires = "journal")]
+    #[arg(long, value_name = "MIB", default_value_t = 118, requires = "journal")]
     pub(crate) checkpoint_mib: u64,
     #[command(flatten)]
     pub(crate) tuning: Tuning,

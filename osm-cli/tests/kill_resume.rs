@@ -157,8 +157,12 @@ async fn a_copy_that_is_killed_again_and_again_ends_equal() {
             let sent = bench.source.read.load(Ordering::Relaxed) - before.1;
             let sent = sent.saturating_sub(TAIL.min(before.0));
             let safe = mark(&bench.path("journal")) - before.0;
-            // What is under way at the mark, and at the end.
-            assert!(sent <= safe + 2 * STEP + 2 * IN_FLIGHT, "trial {trial}: {sent} bytes sent, {safe} kept");
+            // What is under way at the mark and at the end, and a piece each.
+            assert!(
+                sent <= safe + 3 * STEP + 2 * IN_FLIGHT,
+                "trial {trial}, attempt {attempt} from {}: {sent} bytes sent, {safe} kept",
+                before.0
+            );
         }
         assert!(fs::read(bench.path("copy")).unwrap() == bench.bytes, "trial {trial}");
         assert_eq!(mark(&bench.path("journal")), SIZE);

@@ -11,7 +11,7 @@ use crate::journal::Mark;
 
 /// Bytes between two checkpoints. Twice as many may be moved before a checkpoint must have ended: with
 /// what is under way (8 MiB) at the mark and at the end, a crash costs no more than 256 MiB.
-pub(super) const EVERY: u64 = 120 << 20;
+pub(super) const EVERY: u64 = 118 << 20;
 
 /// The longest time between two checkpoints, however little was moved.
 const AFTER: Duration = Duration::from_secs(5);

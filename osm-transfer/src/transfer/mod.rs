@@ -197,7 +197,7 @@ impl Builder {
         self
     }
 
-    /// How many bytes are copied between two flushes that the journal is told of; 120 MiB unless said
+    /// How many bytes are copied between two flushes that the journal is told of; 118 MiB unless said
     /// otherwise. A crash costs twice that at most. The time between two is 5 seconds, if anything moved.
     #[must_use]
     pub fn checkpoint_every(mut self, bytes: u64) -> Self {
