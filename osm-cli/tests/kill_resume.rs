@@ -153,7 +153,7 @@ async fn a_copy_that_is_killed_again_and_again_ends_equal() {
             child.wait().unwrap();
             kills += 1;
             // What the killed process had asked for is answered before it is counted.
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(120)).await;
             let sent = bench.source.read.load(Ordering::Relaxed) - before.1;
             let sent = sent.saturating_sub(TAIL.min(before.0));
             let safe = mark(&bench.path("journal")) - before.0;
