@@ -271,11 +271,3 @@ async fn a_connection_too_many_is_refused() {
     first.read(0, Buffer::zeroed(1)).await.unwrap();
     server.stop().await;
 }
-
-#[tokio::test]
-async fn tls_is_refused_with_a_reason() {
-    let uri = "nbds://localhost/".parse().unwrap();
-    let error = Client::connect(&uri, &ClientOptions::default()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Config);
-    assert!(error.to_string().contains("TLS is not built in yet"), "{error}");
-}

@@ -6,7 +6,7 @@
 //!    | capabilities       | capabilities     decided once, when the disk is opened
 //!    | extents(range)     | write(offset, buffer)
 //!    | read(offset, buf)  | zero(range, how)
-//!    | splice             | splice
+//!    | splice, feed       | splice
 //!                         | flush
 //! ```
 //!
@@ -20,7 +20,7 @@ mod survey;
 mod zeroes;
 
 use std::fmt;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -100,6 +100,15 @@ pub trait BlockSource: fmt::Debug + Send + Sync {
     /// As for `read`, and as for `write` of the sink.
     async fn splice(&self, range: ByteRange, _sink: &Arc<dyn BlockSink>) -> Result<Vec<ByteRange>> {
         Err(no_splice(range))
+    }
+
+    /// Puts the bytes of `range` into a pipe, as far as it has room, without copying them; how many.
+    /// None where the disk cannot do that: it is read instead.
+    ///
+    /// # Errors
+    /// As for `read`; some of the bytes may be in the pipe.
+    async fn feed(&self, _range: ByteRange, _pipe: &Arc<OwnedFd>) -> Result<Option<u64>> {
+        Ok(None)
     }
 
     /// The file or device itself; says whether two disks are one.

@@ -9,6 +9,7 @@
 
 mod cached;
 mod extent;
+mod fed;
 mod lane;
 mod open;
 mod spliced;
@@ -16,11 +17,11 @@ mod zero;
 
 use std::fmt;
 use std::fs::File;
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -55,6 +56,8 @@ struct Opened {
     zeroing: Zeroing,
     /// The file system cannot tell what is cached.
     uncached: AtomicBool,
+    /// Data, as far as it goes around where it was looked for last.
+    run: Mutex<ByteRange>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,9 +180,24 @@ impl BlockSource for FileDisk {
             return Err(self.opened.at(error, range).with_operation("extents"));
         }
         self.run(&self.reads, "extents", range, move |opened| match opened.kind {
-            FileKind::Regular => Ok(extent::map(opened.file.as_fd(), range)?),
+            FileKind::Regular => Ok(extent::map(opened.file.as_fd(), &opened.run, range)?),
             // Devices have no map of their holes.
             FileKind::Device { .. } => Ok(vec![Extent { range, kind: crate::block::ExtentKind::Data }]),
+        })
+        .await
+    }
+
+    async fn feed(&self, range: ByteRange, pipe: &Arc<OwnedFd>) -> Result<Option<u64>> {
+        self.opened.check(range).map_err(|error| error.with_operation("read"))?;
+        if fed::is_cached(&self.opened.file, range) {
+            let fed = fed::feed(&self.opened.file, pipe.as_fd(), range);
+            return fed
+                .map(Some)
+                .map_err(|error| self.opened.at(open::io(error), range).with_operation("read"));
+        }
+        let pipe = Arc::clone(pipe);
+        self.run(&self.reads, "read", range, move |opened| {
+            fed::feed(&opened.file, pipe.as_fd(), range).map(Some).map_err(open::io)
         })
         .await
     }

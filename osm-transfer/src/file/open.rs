@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind as IoKind};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use super::zero::Zeroing;
 use super::{FileKind, Opened, extent, lane};
+use crate::block::ByteRange;
 use crate::endpoint::too_small;
 use crate::{Error, ErrorKind, Result, Retry};
 
@@ -40,6 +42,7 @@ pub(super) fn source(path: PathBuf) -> Result<Opened> {
         untouched: AtomicBool::new(false),
         zeroing: Zeroing::default(),
         uncached: AtomicBool::new(false),
+        run: Mutex::new(ByteRange::new(0, 0)),
     })
 }
 
@@ -102,6 +105,7 @@ fn claim(path: PathBuf, size: u64) -> Result<Claim> {
         untouched: AtomicBool::new(untouched),
         zeroing: Zeroing::default(),
         uncached: AtomicBool::new(false),
+        run: Mutex::new(ByteRange::new(0, 0)),
     }))
 }
 

@@ -1,12 +1,13 @@
-//! The pipe between a socket and a disk.
+//! The pipes between sockets and disks.
 //!
 //! It is filled before it is drained: one long write to a disk costs less than many short ones.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use rustix::io::Errno;
-use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
+use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with, splice};
 
 use crate::Result;
 use crate::block::{BlockSink, ByteRange};
@@ -15,11 +16,74 @@ use crate::block::{BlockSink, ByteRange};
 /// (`/proc/sys/fs/pipe-max-size`). With less it works as well.
 const CAPACITY: usize = 1 << 20;
 
+/// What a slot of a pipe holds at most.
+const PAGE: usize = 4096;
+
 /// A pipe of which both ends are ours.
 pub(super) struct Pipe {
     out: OwnedFd,
     into: OwnedFd,
     held: u64,
+}
+
+/// A pipe from a disk to a socket: a whole answer is put into it, and then sent.
+pub(super) struct Outbox {
+    out: OwnedFd,
+    into: Arc<OwnedFd>,
+    /// Bytes that it takes, wherever pages begin.
+    room: usize,
+    held: usize,
+}
+
+impl Outbox {
+    pub(super) fn new() -> io::Result<Self> {
+        let (out, into) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        let _ = fcntl_setpipe_size(&into, CAPACITY);
+        let pages = fcntl_getpipe_size(&into)? / PAGE;
+        // One for the head, and one more when the payload does not begin with a page.
+        Ok(Self { out, into: Arc::new(into), room: pages.saturating_sub(2) * PAGE, held: 0 })
+    }
+
+    /// Bytes of payload that it takes after a head.
+    pub(super) fn room(&self) -> usize {
+        self.room
+    }
+
+    /// The head of the answer.
+    pub(super) fn push(&mut self, head: &[u8]) -> io::Result<()> {
+        // The pipe is empty: less than a page is written whole.
+        self.held = rustix::io::write(&self.into, head)?;
+        Ok(())
+    }
+
+    /// Where the payload goes in.
+    pub(super) fn inlet(&self) -> &Arc<OwnedFd> {
+        &self.into
+    }
+
+    /// So many bytes of payload have been put in.
+    pub(super) fn fed(&mut self, count: usize) {
+        self.held += count;
+    }
+
+    /// Bytes in it.
+    pub(super) fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Gives the socket what it takes; how many bytes. `WouldBlock` always means the socket.
+    pub(super) fn give(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
+        let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
+        match splice(&self.out, None, socket, None, self.held, flags) {
+            Ok(0) => Err(ErrorKind::WriteZero.into()),
+            Ok(count) => {
+                self.held -= count;
+                Ok(count)
+            }
+            Err(Errno::INTR) => Ok(0),
+            Err(error) => Err(error.into()),
+        }
+    }
 }
 
 /// What came of an attempt to take more.

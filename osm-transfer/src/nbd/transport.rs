@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest};
 use tokio::net::{TcpStream, UnixStream, tcp, unix};
 
-use super::pipe::{Pipe, Taken};
+use super::pipe::{Outbox, Pipe, Taken};
 use crate::block::{BlockSink, ByteRange};
 
 /// How many bytes a connection has moved; who watches it sees whether the peer stands still.
@@ -345,6 +345,39 @@ impl Writer {
             IoSlice::advance_slices(&mut slices, count);
         }
         self.stream().flush().await
+    }
+
+    /// Whether the kernel can be given pages to send.
+    pub(crate) fn is_socket(&self) -> bool {
+        !matches!(self.stream, WriteStream::Other(_))
+    }
+
+    /// Sends everything that is in `outbox`.
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: a part may have been sent.
+    pub(crate) async fn send(&mut self, outbox: &mut Outbox) -> io::Result<()> {
+        while outbox.held() > 0 {
+            let result = match &self.stream {
+                WriteStream::Unix(half) => {
+                    half.writable().await?;
+                    let socket = half.as_ref();
+                    socket.try_io(Interest::WRITABLE, || outbox.give(socket.as_fd()))
+                }
+                WriteStream::Tcp(half) => {
+                    half.writable().await?;
+                    let socket = half.as_ref();
+                    socket.try_io(Interest::WRITABLE, || outbox.give(socket.as_fd()))
+                }
+                WriteStream::Other(_) => Err(io::ErrorKind::Unsupported.into()),
+            };
+            match result {
+                Ok(count) => self.moved.add(count),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// Ends the stream in this direction.

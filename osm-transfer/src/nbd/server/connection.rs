@@ -13,6 +13,7 @@ use super::super::transport::{Moved, Reader, Writer};
 use super::super::wire::consts::MAX_PAYLOAD;
 use super::super::wire::{Command, PeerMisbehaved, REQUEST_LEN, Request};
 use super::handshake::{self, Session};
+use super::outbox::Outboxes;
 use super::{Server, reply, work};
 use crate::block::{Buffer, BufferPool};
 use crate::{Error, ErrorKind, Result, Retry};
@@ -23,11 +24,15 @@ const POOLED: usize = 2 << 20;
 /// once more, so that it must not be much.
 const LOOKAHEAD: usize = 4 * REQUEST_LEN;
 
+/// Answers of one connection that may wait in pipes.
+const OUTBOXES: usize = 8;
+
 /// What the request loop and the tasks of the requests share.
 pub(super) struct Link {
     pub(super) session: Session,
     pub(super) writer: tokio::sync::Mutex<Writer>,
     pub(super) pool: BufferPool,
+    pub(super) outboxes: Outboxes,
     /// The reason why nothing more can be sent.
     broken: Mutex<Option<Error>>,
     broke: Notify,
@@ -52,10 +57,14 @@ pub(super) async fn serve(
     let session = session.map_err(|error| error.with_operation("handshake"))?;
     let Some((session, mut reader, writer)) = session else { return Ok(()) };
     reader.set_lookahead(LOOKAHEAD);
+    // Pages that are lent could change under the client's eyes where somebody may write.
+    let lends = writer.is_socket() && session.export.sink.is_none();
+    let outboxes = Outboxes::new(if lends { OUTBOXES } else { 0 });
     let link = Arc::new(Link {
         session,
         writer: tokio::sync::Mutex::new(writer),
         pool: BufferPool::new(POOLED),
+        outboxes,
         broken: Mutex::new(None),
         broke: Notify::new(),
         moved: reader.moved(),

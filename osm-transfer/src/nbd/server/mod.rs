@@ -13,6 +13,7 @@
 mod connection;
 mod handshake;
 mod listen;
+mod outbox;
 mod reply;
 mod work;
 

@@ -2,6 +2,7 @@
 
 use std::io::IoSlice;
 
+use super::super::pipe::Outbox;
 use super::super::wire::consts::*;
 use super::super::wire::{BlockStatus, Chunk, Command, Errno, ErrorChunk, ReplyHeader, Request};
 use super::connection::{Link, lost};
@@ -31,21 +32,39 @@ pub(super) async fn send(link: &Link, request: &Request, result: Result<Answer, 
         Ok(Answer::Data(data)) if chunked && looks_for_holes(link, request) => {
             return send_sparse(link, request, &data).await;
         }
-        Ok(Answer::Data(data)) if chunked => {
-            let mut head = last_chunk(NBD_REPLY_TYPE_OFFSET_DATA, cookie, data.len() + 8);
-            head.extend_from_slice(&request.offset.to_be_bytes());
-            (head, Some(data))
-        }
+        Ok(Answer::Lent(outbox)) => return send_lent(link, outbox).await,
+        Ok(Answer::Data(data)) => (head_of_data(link, request), Some(data)),
         Ok(Answer::Nothing) if chunked => (last_chunk(NBD_REPLY_TYPE_NONE, cookie, 0), None),
-        Ok(Answer::Data(data)) => (ReplyHeader::Simple { error: Errno::OK, cookie }.encode(), Some(data)),
         Ok(Answer::Nothing) => (ReplyHeader::Simple { error: Errno::OK, cookie }.encode(), None),
     };
     write(link, &mut [IoSlice::new(&head), IoSlice::new(data.as_deref().unwrap_or_default())]).await;
 }
 
+/// What comes before the bytes of a read that is answered in one piece.
+pub(super) fn head_of_data(link: &Link, request: &Request) -> Vec<u8> {
+    let cookie = request.cookie;
+    if !link.session.structured {
+        return ReplyHeader::Simple { error: Errno::OK, cookie }.encode();
+    }
+    let mut head = last_chunk(NBD_REPLY_TYPE_OFFSET_DATA, cookie, request.len as usize + 8);
+    head.extend_from_slice(&request.offset.to_be_bytes());
+    head
+}
+
+async fn send_lent(link: &Link, mut outbox: Outbox) {
+    let mut writer = link.writer.lock().await;
+    if link.is_broken() {
+        return;
+    }
+    match link.moving(writer.send(&mut outbox)).await {
+        Ok(()) => link.outboxes.put(outbox),
+        Err(error) => link.fail(lost(error)),
+    }
+}
+
 /// Whether zeroes of this read should not travel: the source knows of no holes, so the client
 /// cannot avoid asking for them, and it did not ask for one piece.
-fn looks_for_holes(link: &Link, request: &Request) -> bool {
+pub(super) fn looks_for_holes(link: &Link, request: &Request) -> bool {
     !link.session.export.source.capabilities().extents
         && !request.flags.contains(CommandFlags::NBD_CMD_FLAG_DF)
 }

@@ -1,8 +1,10 @@
 //! Carrying out one request: the checks, then the disk.
 
+use super::super::pipe::Outbox;
 use super::super::wire::consts::*;
 use super::super::wire::{Command, Descriptor, Errno, Request};
 use super::connection::Link;
+use super::reply;
 use crate::block::{BlockSink, Buffer, ByteRange, ZeroMode};
 use crate::{Error, ErrorKind};
 
@@ -15,6 +17,8 @@ const MAX_DESCRIPTORS: usize = 8192;
 pub(super) enum Answer {
     Nothing,
     Data(Buffer),
+    /// Head and all.
+    Lent(Outbox),
     Status(Vec<Descriptor>),
 }
 
@@ -49,6 +53,12 @@ pub(super) async fn carry_out(link: &Link, request: &Request, payload: Option<Bu
             check_range(link, request, Errno::NBD_EINVAL)?;
             if request.len > MAX_PAYLOAD {
                 return refuse(Errno::NBD_EOVERFLOW, "longer than the maximum block size");
+            }
+            if !reply::looks_for_holes(link, request) {
+                let head = reply::head_of_data(link, request);
+                if let Some(outbox) = link.outboxes.fill(export.source.as_ref(), range, &head).await? {
+                    return Ok(Answer::Lent(outbox));
+                }
             }
             let buffer = link.pool.take(request.len as usize);
             if buffer.is_empty() {
