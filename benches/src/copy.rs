@@ -11,16 +11,16 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::arguments::Arguments;
 use crate::results::{RawFile, Row, Spread};
-use crate::server::Nbdkit;
+use crate::server::Server;
 use crate::{disk, measure};
 
 /// What is measured.
 #[derive(Debug)]
 pub(crate) struct Options {
-    rounds: u32,
-    mib: u64,
-    folder: PathBuf,
-    ours: PathBuf,
+    pub(crate) rounds: u32,
+    pub(crate) mib: u64,
+    pub(crate) folder: PathBuf,
+    pub(crate) ours: PathBuf,
 }
 
 impl Options {
@@ -53,7 +53,7 @@ fn release_binary() -> Result<PathBuf> {
 
 /// A program that copies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Tool {
+pub(crate) enum Tool {
     Nbdcopy,
     Ours,
 }
@@ -66,7 +66,7 @@ impl Tool {
         }
     }
 
-    fn command(self, options: &Options, from: &str, to: &Path) -> Command {
+    pub(crate) fn command(self, options: &Options, from: &str, to: &Path) -> Command {
         let mut command = match self {
             Self::Nbdcopy => Command::new("nbdcopy"),
             Self::Ours => {
@@ -88,7 +88,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         .with_context(|| format!("cannot work in {}", options.folder.display()))?;
     let (from, to) = (folder.path().join("source"), folder.path().join("target"));
     disk::fill(&from, options.mib)?;
-    let server = Nbdkit::start(&from, folder.path())?;
+    let server = Server::nbdkit(&from, folder.path())?;
     println!(
         "{} MiB dense, nbdkit file, unix socket, to a fresh file in {}",
         options.mib,

@@ -8,6 +8,7 @@ mod copy;
 mod disk;
 mod measure;
 mod one;
+mod pairs;
 mod results;
 mod server;
 
@@ -19,10 +20,12 @@ use crate::arguments::Arguments;
 
 const USAGE: &str = "\
 usage: osm-benches copy [--rounds N] [--size-mib N] [--dir DIR] [--ours PROGRAM]
+       osm-benches pairs [--rounds N] [--size-mib N] [--dir DIR] [--ours PROGRAM]
        osm-benches api [--rounds N] [--networks N] [--ours PROGRAM] [--clouds CLOUDS.YAML --src CLOUD --dst CLOUD]
        osm-benches one SOURCE TARGET [--request-kib N] [--in-flight-mib N] [--connections N]
 
   copy   nbdcopy and osm-cli copy, both from nbdkit over a unix socket to a fresh file, in rounds
+  pairs  the same with our server besides, in all four pairs of server and client
   api    export and import of osm-cli beside plain requests, on the lab or on two clouds
   one    one copy with the library alone, as osm-cli copy does it";
 
@@ -43,6 +46,7 @@ fn run() -> Result<()> {
     match command.as_deref() {
         Some("api") => api::run(&api::Options::from_arguments(&mut arguments)?),
         Some("copy") => copy::run(&copy::Options::from_arguments(&mut arguments)?),
+        Some("pairs") => pairs::run(&copy::Options::from_arguments(&mut arguments)?),
         Some("one") => one::run(&mut arguments),
         _ => bail!("{USAGE}"),
     }

@@ -1,5 +1,6 @@
-//! nbdkit, serving a file on a unix socket.
+//! A server of a file on a unix socket: nbdkit, or ours.
 
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -12,19 +13,31 @@ use crate::measure;
 /// How long it may take to listen.
 const START: Duration = Duration::from_secs(20);
 
-/// Written by nbdkit when it is ready.
+/// Written by nbdkit with its process id once it listens.
 const READY: &str = "nbdkit.pid";
 
-/// A running nbdkit; stopped when dropped.
+/// A running server; stopped when dropped.
 #[derive(Debug)]
-pub(crate) struct Nbdkit {
+pub(crate) struct Server {
     child: Child,
     socket: PathBuf,
 }
 
-impl Nbdkit {
-    /// Serves `file` read-only from a socket in `folder`.
-    pub(crate) fn start(file: &Path, folder: &Path) -> Result<Self> {
+impl Server {
+    /// `osm-cli serve`, from a socket in `folder`.
+    pub(crate) fn ours(program: &Path, file: &Path, folder: &Path) -> Result<Self> {
+        let socket = folder.join("osm.sock");
+        let mut command = Command::new(program);
+        command.arg("serve").arg(file).arg("--unix").arg(&socket);
+        let child =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().context("cannot start osm-cli")?;
+        let mut server = Self { child, socket };
+        server.wait_until("osm-cli", |server| UnixStream::connect(&server.socket).is_ok())?;
+        Ok(server)
+    }
+
+    /// nbdkit with its file plugin, read-only, from a socket in `folder`.
+    pub(crate) fn nbdkit(file: &Path, folder: &Path) -> Result<Self> {
         let socket = folder.join("nbdkit.sock");
         let child = Command::new("nbdkit")
             .args(["--foreground", "--readonly", "--unix"])
@@ -37,7 +50,8 @@ impl Nbdkit {
             .spawn()
             .context("cannot start nbdkit (apt-get install nbdkit)")?;
         let mut server = Self { child, socket };
-        server.wait_until_it_listens(&folder.join(READY))?;
+        let ready = folder.join(READY);
+        server.wait_until("nbdkit", |_| ready.exists())?;
         Ok(server)
     }
 
@@ -51,21 +65,20 @@ impl Nbdkit {
         measure::cpu_seconds(self.child.id())
     }
 
-    /// The file of its process id is written once it listens.
-    fn wait_until_it_listens(&mut self, ready: &Path) -> Result<()> {
+    fn wait_until(&mut self, name: &str, listens: impl Fn(&Self) -> bool) -> Result<()> {
         let deadline = Instant::now() + START;
-        while !ready.exists() {
+        while !listens(self) {
             if let Some(status) = self.child.try_wait()? {
-                bail!("nbdkit ended with {status}");
+                bail!("{name} ended with {status}");
             }
-            ensure!(Instant::now() < deadline, "nbdkit does not listen");
+            ensure!(Instant::now() < deadline, "{name} does not listen");
             thread::sleep(Duration::from_millis(5));
         }
         Ok(())
     }
 }
 
-impl Drop for Nbdkit {
+impl Drop for Server {
     fn drop(&mut self) {
         // Nothing is served any more; how it ends does not matter.
         let _ = self.child.kill();
