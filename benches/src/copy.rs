@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
+use tempfile::TempDir;
 
 use crate::arguments::Arguments;
+use crate::measure::Run;
 use crate::results::{RawFile, Row, Spread};
 use crate::server::Server;
 use crate::{disk, measure};
@@ -37,6 +39,17 @@ impl Options {
         let [] = arguments.words()?;
         ensure!(options.rounds > 0 && options.mib > 0, "at least one round of one MiB");
         Ok(options)
+    }
+
+    /// A folder to work in, a disk of noise in it, and where its copies go.
+    pub(crate) fn disks(&self) -> Result<(TempDir, PathBuf, PathBuf)> {
+        let folder = tempfile::Builder::new()
+            .prefix("osm-bench")
+            .tempdir_in(&self.folder)
+            .with_context(|| format!("cannot work in {}", self.folder.display()))?;
+        let (from, to) = (folder.path().join("source"), folder.path().join("target"));
+        disk::fill(&from, self.mib)?;
+        Ok((folder, from, to))
     }
 }
 
@@ -66,7 +79,7 @@ impl Tool {
         }
     }
 
-    pub(crate) fn command(self, options: &Options, from: &str, to: &Path) -> Command {
+    fn command(self, options: &Options, from: &str, to: &Path) -> Command {
         let mut command = match self {
             Self::Nbdcopy => Command::new("nbdcopy"),
             Self::Ours => {
@@ -79,15 +92,19 @@ impl Tool {
         command.arg(from).arg(to);
         command
     }
+
+    /// Copies once: what it took, and how much of a processor the server took meanwhile.
+    pub(crate) fn measured(self, options: &Options, server: &Server, to: &Path) -> Result<(Run, f64)> {
+        // More than the copy, which does not get just these pages.
+        disk::back_memory(&options.folder, options.mib * 3 / 2)?;
+        let before = server.cpu()?;
+        let run = measure::run(&mut self.command(options, &server.uri(), to))?;
+        Ok((run, server.cpu()? - before))
+    }
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let folder = tempfile::Builder::new()
-        .prefix("osm-bench")
-        .tempdir_in(&options.folder)
-        .with_context(|| format!("cannot work in {}", options.folder.display()))?;
-    let (from, to) = (folder.path().join("source"), folder.path().join("target"));
-    disk::fill(&from, options.mib)?;
+    let (folder, from, to) = options.disks()?;
     let server = Server::nbdkit(&from, folder.path())?;
     println!(
         "{} MiB dense, nbdkit file, unix socket, to a fresh file in {}",
@@ -96,13 +113,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     );
     println!("ours: {}", options.ours.display());
 
-    let copy = |tool: Tool| {
-        // More than the copy, which does not get just these pages.
-        disk::back_memory(&options.folder, options.mib * 3 / 2)?;
-        let before = server.cpu()?;
-        let run = measure::run(&mut tool.command(options, &server.uri(), &to))?;
-        anyhow::Ok((run, server.cpu()? - before))
-    };
+    let copy = |tool: Tool| tool.measured(options, &server, &to);
     for tool in [Tool::Nbdcopy, Tool::Ours] {
         copy(tool)?;
         disk::must_be_equal(&from, &to).with_context(|| format!("the copy of {}", tool.name()))?;

@@ -8,9 +8,9 @@ use std::fs;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::copy::{Options, Tool};
+use crate::disk;
 use crate::results::{RawFile, Row, Spread};
 use crate::server::Server;
-use crate::{disk, measure};
 
 const PAIRS: [(&str, bool, Tool); 4] = [
     ("nbdkit+nbdcopy", false, Tool::Nbdcopy),
@@ -22,12 +22,7 @@ const PAIRS: [(&str, bool, Tool); 4] = [
 pub(crate) fn run(options: &Options) -> Result<()> {
     let is_cli = options.ours.file_name().is_some_and(|name| name == "osm-cli");
     ensure!(is_cli, "a server of ours is needed: cargo build --release -p osm-cli");
-    let folder = tempfile::Builder::new()
-        .prefix("osm-bench")
-        .tempdir_in(&options.folder)
-        .with_context(|| format!("cannot work in {}", options.folder.display()))?;
-    let (from, to) = (folder.path().join("source"), folder.path().join("target"));
-    disk::fill(&from, options.mib)?;
+    let (folder, from, to) = options.disks()?;
     let theirs = Server::nbdkit(&from, folder.path())?;
     let ours = Server::ours(&options.ours, &from, folder.path())?;
     println!("{} MiB dense, unix socket, to a fresh file in {}", options.mib, options.folder.display());
@@ -40,10 +35,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         for turn in 0..PAIRS.len() {
             let (name, is_ours, tool) = PAIRS[(turn + round as usize) % PAIRS.len()];
             let server = if is_ours { &ours } else { &theirs };
-            disk::back_memory(&options.folder, options.mib * 3 / 2)?;
-            let before = server.cpu()?;
-            let run = measure::run(&mut tool.command(options, &server.uri(), &to))?;
-            let server_cpu = server.cpu()? - before;
+            let (run, server_cpu) = tool.measured(options, server, &to)?;
             if round == 0 {
                 disk::must_be_equal(&from, &to).with_context(|| format!("the copy of {name}"))?;
             }

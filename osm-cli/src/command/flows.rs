@@ -117,15 +117,23 @@ impl Selection {
         if kinds.is_empty() {
             kinds.extend_from_slice(if self.admin { &Kind::OF_ADMINISTRATOR } else { usual });
         }
-        if !self.names.is_empty() || !self.regexes.is_empty() {
-            let mut filter = NameFilter::exact(&self.names);
-            for pattern in &self.regexes {
-                filter = filter.or(NameFilter::regex(pattern)?);
-            }
+        if let Some(filter) = named(&self.names, &self.regexes)? {
             for kind in &kinds {
                 filters.set(*kind, filter.clone());
             }
         }
         Ok((kinds, filters))
     }
+}
+
+/// What was named, by names and regular expressions, if anything was.
+pub(super) fn named(names: &[String], regexes: &[String]) -> Result<Option<NameFilter>> {
+    if names.is_empty() && regexes.is_empty() {
+        return Ok(None);
+    }
+    let mut filter = NameFilter::exact(names);
+    for pattern in regexes {
+        filter = filter.or(NameFilter::regex(pattern)?);
+    }
+    Ok(Some(filter))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use osm_migrate::{Cancel, EventSink, MigrationOptions, Summary, Vars, WorkloadMigration};
-use osm_model::{Kind, NameFilter};
+use osm_model::Kind;
 use tokio::signal;
 
 use super::setup::{Setup, Side};
@@ -33,7 +33,7 @@ pub(super) async fn migrate(
     let src_host = setup.host(Side::Src, arguments.src_host.as_deref())?;
     let dst_host = setup.host(Side::Dst, arguments.dst_host.as_deref())?;
     let kind = if arguments.detached_volumes { Kind::DetachedVolume } else { Kind::Workload };
-    let filter = match named(&arguments.names, &arguments.regexes)? {
+    let filter = match flows::named(&arguments.names, &arguments.regexes)? {
         Some(filter) => filter,
         None => setup.filters().get(kind).clone(),
     };
@@ -81,18 +81,6 @@ fn options(vars: Option<&Vars>, arguments: args::Migrate) -> MigrationOptions {
         volume_types: arguments.places.volume_types.into_iter().collect(),
         zones: arguments.places.zones.into_iter().collect(),
     }
-}
-
-/// Which workloads or volumes are named, if any are.
-fn named(names: &[String], regexes: &[String]) -> Result<Option<NameFilter>> {
-    if names.is_empty() && regexes.is_empty() {
-        return Ok(None);
-    }
-    let mut filter = NameFilter::exact(names);
-    for pattern in regexes {
-        filter = filter.or(NameFilter::regex(pattern)?);
-    }
-    Ok(Some(filter))
 }
 
 /// The first Ctrl-C puts the sources back and ends; the second ends at once.
