@@ -5,15 +5,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use tempfile::TempDir;
 
 use crate::arguments::Arguments;
+use crate::client::Tool;
 use crate::measure::Run;
 use crate::results::{RawFile, Row, Spread};
-use crate::server::Server;
+use crate::server::{Kind, Server, Setup};
 use crate::{disk, measure};
 
 /// What is measured.
@@ -64,48 +64,19 @@ fn release_binary() -> Result<PathBuf> {
     Ok(this)
 }
 
-/// A program that copies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tool {
-    Nbdcopy,
-    Ours,
-}
-
-impl Tool {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Nbdcopy => "nbdcopy",
-            Self::Ours => "osm",
-        }
-    }
-
-    fn command(self, options: &Options, from: &str, to: &Path) -> Command {
-        let mut command = match self {
-            Self::Nbdcopy => Command::new("nbdcopy"),
-            Self::Ours => {
-                let mut command = Command::new(&options.ours);
-                let is_this = options.ours.file_name().is_some_and(|name| name == "osm-benches");
-                command.arg(if is_this { "one" } else { "copy" });
-                command
-            }
-        };
-        command.arg(from).arg(to);
-        command
-    }
-
-    /// Copies once: what it took, and how much of a processor the server took meanwhile.
-    pub(crate) fn measured(self, options: &Options, server: &Server, to: &Path) -> Result<(Run, f64)> {
-        // More than the copy, which does not get just these pages.
-        disk::back_memory(&options.folder, options.mib * 3 / 2)?;
-        let before = server.cpu()?;
-        let run = measure::run(&mut self.command(options, &server.uri(), to))?;
-        Ok((run, server.cpu()? - before))
-    }
+/// Copies once: what it took, and how much of a processor the server took meanwhile.
+fn measured(tool: Tool, options: &Options, server: &Server, to: &Path) -> Result<(Run, f64)> {
+    // More than the copy, which does not get just these pages.
+    disk::back_memory(&options.folder, options.mib * 3 / 2)?;
+    let before = server.cpu()?;
+    let run = measure::run(&mut tool.command(&options.ours, &server.uri(), to, options.mib << 20)?)?;
+    Ok((run, server.cpu()? - before))
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let (folder, from, to) = options.disks()?;
-    let server = Server::nbdkit(&from, folder.path())?;
+    let server =
+        Server::start(Kind::Nbdkit, &Setup::unix(&options.ours, &from, folder.path(), Kind::Nbdkit))?;
     println!(
         "{} MiB dense, nbdkit file, unix socket, to a fresh file in {}",
         options.mib,
@@ -113,7 +84,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     );
     println!("ours: {}", options.ours.display());
 
-    let copy = |tool: Tool| tool.measured(options, &server, &to);
+    let copy = |tool: Tool| measured(tool, options, &server, &to);
     for tool in [Tool::Nbdcopy, Tool::Ours] {
         copy(tool)?;
         disk::must_be_equal(&from, &to).with_context(|| format!("the copy of {}", tool.name()))?;
@@ -129,7 +100,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         for (turn, tool) in (1..).zip(order) {
             let (run, server_cpu) = copy(tool)?;
             fs::remove_file(&to)?;
-            let row = Row { round, turn, tool: tool.name(), run, server_cpu };
+            let row = Row { round, turn, tool: tool.name().to_owned(), run, server_cpu };
             raw.write(options.mib, &row)?;
             println!("{round:>5}  {:<8} {:>7.3} {:>13.2} {server_cpu:>13.2}", row.tool, run.wall, run.cpu);
             rows.push(row);

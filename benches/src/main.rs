@@ -4,13 +4,14 @@
 
 mod api;
 mod arguments;
+mod client;
 mod copy;
 mod disk;
 mod measure;
 mod one;
-mod pairs;
 mod results;
 mod server;
+mod table;
 
 use std::process::ExitCode;
 
@@ -20,12 +21,14 @@ use crate::arguments::Arguments;
 
 const USAGE: &str = "\
 usage: osm-benches copy [--rounds N] [--size-mib N] [--dir DIR] [--ours PROGRAM]
-       osm-benches pairs [--rounds N] [--size-mib N] [--dir DIR] [--ours PROGRAM]
+       osm-benches table [--cases NAME,..] [--rounds N] [--size-mib N] [--dir DIR] [--ours PROGRAM]
        osm-benches api [--rounds N] [--networks N] [--ours PROGRAM] [--clouds CLOUDS.YAML --src CLOUD --dst CLOUD]
        osm-benches one SOURCE TARGET [--request-kib N] [--in-flight-mib N] [--connections N]
+                       [--areas FILE]
 
   copy   nbdcopy and osm-cli copy, both from nbdkit over a unix socket to a fresh file, in rounds
-  pairs  the same with our server besides, in all four pairs of server and client
+  table  nbdkit, qemu-nbd, nbdcopy, qemu-img and ours, in the cases of README.md: unix, tcp, sparse, tls, far,
+         areas, journal
   api    export and import of osm-cli beside plain requests, on the lab or on two clouds
   one    one copy with the library alone, as osm-cli copy does it";
 
@@ -46,7 +49,7 @@ fn run() -> Result<()> {
     match command.as_deref() {
         Some("api") => api::run(&api::Options::from_arguments(&mut arguments)?),
         Some("copy") => copy::run(&copy::Options::from_arguments(&mut arguments)?),
-        Some("pairs") => pairs::run(&copy::Options::from_arguments(&mut arguments)?),
+        Some("table") => table::run(&mut arguments),
         Some("one") => one::run(&mut arguments),
         _ => bail!("{USAGE}"),
     }

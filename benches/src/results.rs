@@ -13,9 +13,9 @@ use crate::measure::Run;
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
     pub(crate) round: u32,
-    /// Whether it ran first or second in its round.
+    /// As which it ran in its round, from 1.
     pub(crate) turn: u32,
-    pub(crate) tool: &'static str,
+    pub(crate) tool: String,
     pub(crate) run: Run,
     pub(crate) server_cpu: f64,
 }

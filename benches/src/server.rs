@@ -1,5 +1,6 @@
-//! A server of a file on a unix socket: nbdkit, or ours.
+//! A server of a file: nbdkit, qemu-nbd, or ours.
 
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -13,69 +14,169 @@ use crate::measure;
 /// How long it may take to listen.
 const START: Duration = Duration::from_secs(20);
 
-/// Written by nbdkit with its process id once it listens.
-const READY: &str = "nbdkit.pid";
+/// Which program serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Nbdkit,
+    QemuNbd,
+    Ours,
+}
+
+/// Where a server listens.
+#[derive(Debug, Clone)]
+pub(crate) enum Listen {
+    Unix(PathBuf),
+    /// A port of loopback.
+    Tcp(u16),
+}
+
+/// What is served, and how.
+#[derive(Debug)]
+pub(crate) struct Setup<'a> {
+    pub(crate) file: &'a Path,
+    pub(crate) listen: Listen,
+    /// A folder with `ca-cert.pem`, `server-cert.pem` and `server-key.pem`: TLS, for nbdkit and ours.
+    pub(crate) certificates: Option<&'a Path>,
+    /// More words for nbdkit: filters before, their parameters after the plugin.
+    pub(crate) filters: &'a [&'a str],
+    pub(crate) parameters: &'a [&'a str],
+    /// Our program.
+    pub(crate) ours: &'a Path,
+}
 
 /// A running server; stopped when dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
     child: Child,
-    socket: PathBuf,
+    listen: Listen,
+    certificates: Option<PathBuf>,
+}
+
+impl Kind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Nbdkit => "nbdkit",
+            Self::QemuNbd => "qemu-nbd",
+            Self::Ours => "osm",
+        }
+    }
+}
+
+impl<'a> Setup<'a> {
+    /// `file` in plain text, from a unix socket in `folder`.
+    pub(crate) fn unix(ours: &'a Path, file: &'a Path, folder: &Path, kind: Kind) -> Self {
+        let listen = Listen::Unix(folder.join(format!("{}.sock", kind.name())));
+        Self { file, listen, certificates: None, filters: &[], parameters: &[], ours }
+    }
+
+    /// The same from a port of loopback that is free now.
+    pub(crate) fn tcp(ours: &'a Path, file: &'a Path) -> Result<Self> {
+        Ok(Self {
+            file,
+            listen: Listen::Tcp(free_port()?),
+            certificates: None,
+            filters: &[],
+            parameters: &[],
+            ours,
+        })
+    }
+
+    fn command(&self, kind: Kind) -> Command {
+        let mut command = Command::new(match kind {
+            Kind::Nbdkit => Path::new("nbdkit"),
+            Kind::QemuNbd => Path::new("qemu-nbd"),
+            Kind::Ours => self.ours,
+        });
+        match kind {
+            Kind::Nbdkit => {
+                command.args(["--foreground", "--readonly"]);
+                match &self.listen {
+                    Listen::Unix(socket) => command.arg("--unix").arg(socket),
+                    Listen::Tcp(port) => command.args(["--ipaddr=127.0.0.1", "--port", &port.to_string()]),
+                };
+                if let Some(folder) = self.certificates {
+                    command.arg("--tls=require").arg("--tls-certificates").arg(folder);
+                }
+                command.args(self.filters).arg("file").arg(self.file).args(self.parameters);
+            }
+            Kind::QemuNbd => {
+                command.args(["--read-only", "--persistent", "--shared=16", "--format=raw"]);
+                match &self.listen {
+                    Listen::Unix(socket) => command.arg("--socket").arg(socket),
+                    Listen::Tcp(port) => command.args(["--bind=127.0.0.1", "--port", &port.to_string()]),
+                };
+                command.arg(self.file);
+            }
+            Kind::Ours => {
+                command.arg("serve").arg(self.file);
+                match &self.listen {
+                    Listen::Unix(socket) => command.arg("--unix").arg(socket),
+                    Listen::Tcp(port) => command.args(["--tcp", &format!("127.0.0.1:{port}")]),
+                };
+                if let Some(folder) = self.certificates {
+                    command.arg("--tls-certificate").arg(folder.join("server-cert.pem"));
+                    command.arg("--tls-key").arg(folder.join("server-key.pem"));
+                }
+            }
+        }
+        command
+    }
 }
 
 impl Server {
-    /// `osm-cli serve`, from a socket in `folder`.
-    pub(crate) fn ours(program: &Path, file: &Path, folder: &Path) -> Result<Self> {
-        let socket = folder.join("osm.sock");
-        let mut command = Command::new(program);
-        command.arg("serve").arg(file).arg("--unix").arg(&socket);
-        let child =
-            command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().context("cannot start osm-cli")?;
-        let mut server = Self { child, socket };
-        server.wait_until("osm-cli", |server| UnixStream::connect(&server.socket).is_ok())?;
-        Ok(server)
-    }
-
-    /// nbdkit with its file plugin, read-only, from a socket in `folder`.
-    pub(crate) fn nbdkit(file: &Path, folder: &Path) -> Result<Self> {
-        let socket = folder.join("nbdkit.sock");
-        let child = Command::new("nbdkit")
-            .args(["--foreground", "--readonly", "--unix"])
-            .arg(&socket)
-            .arg("--pidfile")
-            .arg(folder.join(READY))
-            .arg("file")
-            .arg(file)
+    /// Starts it, and waits until it listens.
+    pub(crate) fn start(kind: Kind, setup: &Setup<'_>) -> Result<Self> {
+        let name = kind.name();
+        let child = setup
+            .command(kind)
             .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            // They complain of clients that leave without a word, as the test whether they listen does.
+            .stderr(Stdio::null())
             .spawn()
-            .context("cannot start nbdkit (apt-get install nbdkit)")?;
-        let mut server = Self { child, socket };
-        let ready = folder.join(READY);
-        server.wait_until("nbdkit", |_| ready.exists())?;
+            .with_context(|| format!("cannot start {name}"))?;
+        let certificates = setup.certificates.map(Path::to_path_buf);
+        let mut server = Self { child, listen: setup.listen.clone(), certificates };
+        let deadline = Instant::now() + START;
+        while !server.listen.answers() {
+            if let Some(status) = server.child.try_wait()? {
+                bail!("{name} ended with {status}");
+            }
+            ensure!(Instant::now() < deadline, "{name} does not listen");
+            thread::sleep(Duration::from_millis(5));
+        }
         Ok(server)
     }
 
     /// The URI of the export.
     pub(crate) fn uri(&self) -> String {
-        format!("nbd+unix:///?socket={}", self.socket.display())
+        match (&self.listen, &self.certificates) {
+            (Listen::Unix(socket), _) => format!("nbd+unix:///?socket={}", socket.display()),
+            (Listen::Tcp(port), None) => format!("nbd://127.0.0.1:{port}/"),
+            (Listen::Tcp(port), Some(folder)) => {
+                format!("nbds://localhost:{port}/?tls-certificates={}", folder.display())
+            }
+        }
     }
 
     /// Processor time used so far, in seconds.
     pub(crate) fn cpu(&self) -> Result<f64> {
         measure::cpu_seconds(self.child.id())
     }
+}
 
-    fn wait_until(&mut self, name: &str, listens: impl Fn(&Self) -> bool) -> Result<()> {
-        let deadline = Instant::now() + START;
-        while !listens(self) {
-            if let Some(status) = self.child.try_wait()? {
-                bail!("{name} ended with {status}");
-            }
-            ensure!(Instant::now() < deadline, "{name} does not listen");
-            thread::sleep(Duration::from_millis(5));
+impl Listen {
+    fn answers(&self) -> bool {
+        match self {
+            Self::Unix(socket) => UnixStream::connect(socket).is_ok(),
+            Self::Tcp(port) => TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).is_ok(),
         }
-        Ok(())
     }
+}
+
+/// A port of loopback that nobody listens on at the moment.
+pub(crate) fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 impl Drop for Server {

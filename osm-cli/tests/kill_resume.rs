@@ -167,6 +167,7 @@ async fn a_copy_that_is_killed_again_and_again_ends_equal() {
         assert!(fs::read(bench.path("copy")).unwrap() == bench.bytes, "trial {trial}");
         assert_eq!(mark(&bench.path("journal")), SIZE);
     }
+    println!("{trials} copies ended equal after {kills} kills");
     assert!(kills >= trials, "{kills} kills in {trials} trials show little");
 }
 

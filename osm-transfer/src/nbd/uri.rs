@@ -135,7 +135,13 @@ fn secure(url: &Url) -> std::result::Result<ClientTls, String> {
 
 fn tcp(url: &Url) -> std::result::Result<Address, String> {
     let host = url.host_str().filter(|host| !host.is_empty()).ok_or("the NBD URI names no host")?;
-    let host = decode(host.trim_start_matches('[').trim_end_matches(']'))?;
+    let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let is_name =
+        |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    if inner.is_none() && !is_name(host) {
+        return Err(format!("`{host}` is no name of a host"));
+    }
+    let host = inner.unwrap_or(host).to_owned();
     Ok(Address::Tcp { host, port: url.port().unwrap_or(DEFAULT_PORT) })
 }
 
@@ -170,10 +176,19 @@ fn decode(text: &str) -> std::result::Result<String, String> {
 
 struct Encoded<'a>(&'a str);
 
+impl Encoded<'_> {
+    /// Whether a slash would make a part of it mean "here" or "one up".
+    fn has_dots(&self) -> bool {
+        self.0.split('/').any(|part| part == "." || part == "..")
+    }
+}
+
 impl fmt::Display for Encoded<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for byte in self.0.bytes() {
-            if byte.is_ascii_alphanumeric() || b"-._~/:@".contains(&byte) {
+            if byte.is_ascii_alphanumeric()
+                || b"-._~/:@".contains(&byte) && !(byte == b'/' && self.has_dots())
+            {
                 write!(f, "{}", char::from(byte))?;
             } else {
                 write!(f, "%{byte:02X}")?;
@@ -232,6 +247,7 @@ mod tests {
             "nbds+unix:///x?socket=/s&tls-hostname=h",
             "nbd+unix:///?socket=/run/nbd.sock",
             "nbd+unix:///disk%3F?socket=/run/a%2Bb.sock",
+            "nbd://host/a%2F..%2Fb",
         ] {
             let uri: Uri = text.parse().unwrap();
             assert_eq!(uri.to_string(), text);
@@ -257,6 +273,7 @@ mod tests {
             "nbd+unix:///x",
             "nbd+unix://h/x?socket=/s",
             "nbd://h/%zz",
+            "nbd://h%20x/",
             "nbds://h/?tls-verify-peer=false",
             "nbds://h/?tls-fingerprint=12",
             "nbds://h/?tls-psk-file=f",
