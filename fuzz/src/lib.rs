@@ -1,0 +1,3 @@
+//! Fuzz targets of osm-transfer.
+
+pub mod targets;
