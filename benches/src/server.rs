@@ -184,5 +184,9 @@ impl Drop for Server {
         // Nothing is served any more; how it ends does not matter.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if let Listen::Unix(socket) = &self.listen {
+            // nbdkit does not listen where a socket is already.
+            let _ = std::fs::remove_file(socket);
+        }
     }
 }
