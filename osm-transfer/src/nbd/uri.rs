@@ -174,21 +174,29 @@ fn decode(text: &str) -> std::result::Result<String, String> {
     String::from_utf8(bytes).map_err(|_| format!("`{text}` does not decode to UTF-8"))
 }
 
-struct Encoded<'a>(&'a str);
+struct Encoded<'a> {
+    text: &'a str,
+    /// Slashes stay what they are.
+    slashes: bool,
+}
 
-impl Encoded<'_> {
-    /// Whether a slash would make a part of it mean "here" or "one up".
-    fn has_dots(&self) -> bool {
-        self.0.split('/').any(|part| part == "." || part == "..")
+impl<'a> Encoded<'a> {
+    /// As the path of a URI, where a part of dots alone would mean "here" or "one up".
+    fn path(text: &'a str) -> Self {
+        Self { text, slashes: !text.split('/').any(|part| part == "." || part == "..") }
+    }
+
+    /// As the value of a parameter.
+    fn value(text: &'a str) -> Self {
+        Self { text, slashes: true }
     }
 }
 
 impl fmt::Display for Encoded<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for byte in self.0.bytes() {
-            if byte.is_ascii_alphanumeric()
-                || b"-._~/:@".contains(&byte) && !(byte == b'/' && self.has_dots())
-            {
+        for byte in self.text.bytes() {
+            let is_plain = byte.is_ascii_alphanumeric() || b"-._~:@".contains(&byte);
+            if is_plain || (byte == b'/' && self.slashes) {
                 write!(f, "{}", char::from(byte))?;
             } else {
                 write!(f, "%{byte:02X}")?;
@@ -208,11 +216,11 @@ impl fmt::Display for Uri {
                 if *port != DEFAULT_PORT {
                     write!(f, ":{port}")?;
                 }
-                write!(f, "/{}", Encoded(&self.export))?;
+                write!(f, "/{}", Encoded::path(&self.export))?;
             }
             Address::Unix(path) => {
                 let path = Path::to_string_lossy(path);
-                write!(f, "+unix:///{}?socket={}", Encoded(&self.export), Encoded(&path))?;
+                write!(f, "+unix:///{}?socket={}", Encoded::path(&self.export), Encoded::value(&path))?;
             }
         }
         let Some(ClientTls { certificates, hostname, fingerprint }) = &self.tls else { return Ok(()) };
@@ -224,7 +232,7 @@ impl fmt::Display for Uri {
         let mut mark = if matches!(self.address, Address::Unix(_)) { '&' } else { '?' };
         for (key, value) in parameters {
             if let Some(value) = value {
-                write!(f, "{mark}{key}={}", Encoded(&value))?;
+                write!(f, "{mark}{key}={}", Encoded::value(&value))?;
                 mark = '&';
             }
         }
@@ -248,6 +256,7 @@ mod tests {
             "nbd+unix:///?socket=/run/nbd.sock",
             "nbd+unix:///disk%3F?socket=/run/a%2Bb.sock",
             "nbd://host/a%2F..%2Fb",
+            "nbd+unix:///?socket=/run/../nbd.sock",
         ] {
             let uri: Uri = text.parse().unwrap();
             assert_eq!(uri.to_string(), text);
