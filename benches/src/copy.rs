@@ -11,10 +11,10 @@ use tempfile::TempDir;
 
 use crate::arguments::Arguments;
 use crate::client::Tool;
+use crate::disk;
 use crate::measure::Run;
 use crate::results::{RawFile, Row, Spread};
 use crate::server::{Kind, Server, Setup};
-use crate::{disk, measure};
 
 /// What is measured.
 #[derive(Debug)]
@@ -68,15 +68,12 @@ fn release_binary() -> Result<PathBuf> {
 fn measured(tool: Tool, options: &Options, server: &Server, to: &Path) -> Result<(Run, f64)> {
     // More than the copy, which does not get just these pages.
     disk::back_memory(&options.folder, options.mib * 3 / 2)?;
-    let before = server.cpu()?;
-    let run = measure::run(&mut tool.command(&options.ours, &server.uri(), to, options.mib << 20)?)?;
-    Ok((run, server.cpu()? - before))
+    server.measured(&mut tool.command(&options.ours, &server.uri(), to, options.mib << 20)?)
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let (folder, from, to) = options.disks()?;
-    let server =
-        Server::start(Kind::Nbdkit, &Setup::unix(&options.ours, &from, folder.path(), Kind::Nbdkit))?;
+    let server = Server::start(&Setup::unix(Kind::Nbdkit, &options.ours, &from, folder.path()))?;
     println!(
         "{} MiB dense, nbdkit file, unix socket, to a fresh file in {}",
         options.mib,

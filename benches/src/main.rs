@@ -24,7 +24,6 @@ usage: osm-benches copy [--rounds N] [--size-mib N] [--dir DIR] [--ours PROGRAM]
        osm-benches table [--cases NAME,..] [--rounds N] [--size-mib N] [--dir DIR] [--ours PROGRAM]
        osm-benches api [--rounds N] [--networks N] [--ours PROGRAM] [--clouds CLOUDS.YAML --src CLOUD --dst CLOUD]
        osm-benches one SOURCE TARGET [--request-kib N] [--in-flight-mib N] [--connections N]
-                       [--areas FILE]
 
   copy   nbdcopy and osm-cli copy, both from nbdkit over a unix socket to a fresh file, in rounds
   table  nbdkit, qemu-nbd, nbdcopy, qemu-img and ours, in the cases of README.md: unix, tcp, sparse, tls, far,

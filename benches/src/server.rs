@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::measure;
+use crate::measure::{self, Run};
 
 /// How long it may take to listen.
 const START: Duration = Duration::from_secs(20);
@@ -33,6 +33,7 @@ pub(crate) enum Listen {
 /// What is served, and how.
 #[derive(Debug)]
 pub(crate) struct Setup<'a> {
+    pub(crate) kind: Kind,
     pub(crate) file: &'a Path,
     pub(crate) listen: Listen,
     /// A folder with `ca-cert.pem`, `server-cert.pem` and `server-key.pem`: TLS, for nbdkit and ours.
@@ -64,30 +65,26 @@ impl Kind {
 
 impl<'a> Setup<'a> {
     /// `file` in plain text, from a unix socket in `folder`.
-    pub(crate) fn unix(ours: &'a Path, file: &'a Path, folder: &Path, kind: Kind) -> Self {
-        let listen = Listen::Unix(folder.join(format!("{}.sock", kind.name())));
-        Self { file, listen, certificates: None, filters: &[], parameters: &[], ours }
+    pub(crate) fn unix(kind: Kind, ours: &'a Path, file: &'a Path, folder: &Path) -> Self {
+        Self::plain(kind, ours, file, Listen::Unix(folder.join(format!("{}.sock", kind.name()))))
     }
 
     /// The same from a port of loopback that is free now.
-    pub(crate) fn tcp(ours: &'a Path, file: &'a Path) -> Result<Self> {
-        Ok(Self {
-            file,
-            listen: Listen::Tcp(free_port()?),
-            certificates: None,
-            filters: &[],
-            parameters: &[],
-            ours,
-        })
+    pub(crate) fn tcp(kind: Kind, ours: &'a Path, file: &'a Path) -> Result<Self> {
+        Ok(Self::plain(kind, ours, file, Listen::Tcp(free_port()?)))
     }
 
-    fn command(&self, kind: Kind) -> Command {
-        let mut command = Command::new(match kind {
+    fn plain(kind: Kind, ours: &'a Path, file: &'a Path, listen: Listen) -> Self {
+        Self { kind, file, listen, certificates: None, filters: &[], parameters: &[], ours }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(match self.kind {
             Kind::Nbdkit => Path::new("nbdkit"),
             Kind::QemuNbd => Path::new("qemu-nbd"),
             Kind::Ours => self.ours,
         });
-        match kind {
+        match self.kind {
             Kind::Nbdkit => {
                 command.args(["--foreground", "--readonly"]);
                 match &self.listen {
@@ -125,10 +122,10 @@ impl<'a> Setup<'a> {
 
 impl Server {
     /// Starts it, and waits until it listens.
-    pub(crate) fn start(kind: Kind, setup: &Setup<'_>) -> Result<Self> {
-        let name = kind.name();
+    pub(crate) fn start(setup: &Setup<'_>) -> Result<Self> {
+        let name = setup.kind.name();
         let child = setup
-            .command(kind)
+            .command()
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             // They complain of clients that leave without a word, as the test whether they listen does.
@@ -159,9 +156,11 @@ impl Server {
         }
     }
 
-    /// Processor time used so far, in seconds.
-    pub(crate) fn cpu(&self) -> Result<f64> {
-        measure::cpu_seconds(self.child.id())
+    /// Runs a client: what it took, and how many seconds of a processor the server took meanwhile.
+    pub(crate) fn measured(&self, client: &mut Command) -> Result<(Run, f64)> {
+        let before = measure::cpu_seconds(self.child.id())?;
+        let run = measure::run(client)?;
+        Ok((run, measure::cpu_seconds(self.child.id())? - before))
     }
 }
 

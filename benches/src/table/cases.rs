@@ -68,12 +68,12 @@ fn dense() -> Vec<Comparison> {
 }
 
 fn unix(bench: &Bench) -> Result<Case> {
-    let setup = |kind| Ok(Setup::unix(&bench.ours, &bench.from, bench.folder.path(), kind));
+    let setup = |kind| Ok(Setup::unix(kind, &bench.ours, &bench.from, bench.folder.path()));
     bench.pairs(format!("{} MiB dense, unix socket", bench.mib), &bench.from, dense(), setup)
 }
 
 fn tcp(bench: &Bench) -> Result<Case> {
-    let setup = |_| Setup::tcp(&bench.ours, &bench.from);
+    let setup = |kind| Setup::tcp(kind, &bench.ours, &bench.from);
     bench.pairs(format!("{} MiB dense, TCP of loopback", bench.mib), &bench.from, dense(), setup)
 }
 
@@ -90,7 +90,7 @@ fn sparse(bench: &Bench) -> Result<Case> {
         file.write_all_at(&block, mib << 20)?;
     }
     let comparisons = Vec::from([comparison("our pair", "osm+osm", THEIR_PAIRS, Number::Wall, 1.0 / 1.2)]);
-    let setup = |kind| Ok(Setup::unix(&bench.ours, &from, bench.folder.path(), kind));
+    let setup = |kind| Ok(Setup::unix(kind, &bench.ours, &from, bench.folder.path()));
     let title = format!("{size} MiB of which a tenth is data, unix socket; allocated sizes are compared");
     bench.pairs(title, &from, comparisons, setup)
 }
@@ -98,16 +98,12 @@ fn sparse(bench: &Bench) -> Result<Case> {
 fn tls(bench: &Bench) -> Result<Case> {
     let pki = bench.folder.path().join("pki");
     remote::certificates(&pki)?;
-    let secure = || -> Result<Setup<'_>> {
-        Ok(Setup { certificates: Some(&pki), ..Setup::tcp(&bench.ours, &bench.from)? })
+    let secure = |kind| {
+        Server::start(&Setup { certificates: Some(&pki), ..Setup::tcp(kind, &bench.ours, &bench.from)? })
     };
-    let plain = Setup::tcp(&bench.ours, &bench.from)?;
+    let plain = Setup::tcp(Kind::QemuNbd, &bench.ours, &bench.from)?;
     let Listen::Tcp(port) = plain.listen else { unreachable!("it is a TCP setup") };
-    let servers = Vec::from([
-        Server::start(Kind::QemuNbd, &plain)?,
-        Server::start(Kind::Nbdkit, &secure()?)?,
-        Server::start(Kind::Ours, &secure()?)?,
-    ]);
+    let servers = Vec::from([Server::start(&plain)?, secure(Kind::Nbdkit)?, secure(Kind::Ours)?]);
     let tunnel = Tunnel::to(port, &bench.folder.path().join("ssh"))?;
     let ways = Vec::from([
         bench.way("ssh+qemu-img", 0, Tool::QemuImg, tunnel.uri(), bench.mib, &[]),
@@ -133,9 +129,9 @@ fn far(bench: &Bench) -> Result<Case> {
     let setup = Setup {
         filters: &["--threads=64", "--filter=delay", "--filter=rate"],
         parameters: &["rdelay=10ms", "rate=1G"],
-        ..Setup::unix(&bench.ours, &from, bench.folder.path(), Kind::Nbdkit)
+        ..Setup::unix(Kind::Nbdkit, &bench.ours, &from, bench.folder.path())
     };
-    let servers = Vec::from([Server::start(Kind::Nbdkit, &setup)?]);
+    let servers = Vec::from([Server::start(&setup)?]);
     let way = |name, tool| bench.way(name, 0, tool, servers[0].uri(), mib, &[]);
     let ways = Vec::from([
         way("nbdkit+nbdcopy", Tool::Nbdcopy),
@@ -169,21 +165,22 @@ fn areas(bench: &Bench) -> Result<Case> {
     let setup = Setup {
         filters: &["--threads=64", "--filter=delay"],
         parameters: &["rdelay=1ms"],
-        ..Setup::unix(&bench.ours, &bench.from, bench.folder.path(), Kind::Nbdkit)
+        ..Setup::unix(Kind::Nbdkit, &bench.ours, &bench.from, bench.folder.path())
     };
-    let servers = Vec::from([Server::start(Kind::Nbdkit, &setup)?]);
-    let way = |name: &str, program: &Path, words: &'static [&'static str]| {
-        let (program, list, uri, to) = (program.to_owned(), list.clone(), servers[0].uri(), bench.to.clone());
+    let servers = Vec::from([Server::start(&setup)?]);
+    let way = |name: &str, more: &'static [&'static str]| {
+        let (ours, list, uri, to) = (bench.ours.clone(), list.clone(), servers[0].uri(), bench.to.clone());
         let client = move || {
-            let mut command = Command::new(&program);
-            command.args(words).arg(&uri).arg(&to).arg("--areas").arg(&list);
+            let mut command = Command::new(&ours);
+            command.arg("copy").arg(&uri).arg(&to).arg("--areas").arg(&list).args(more);
             Ok(command)
         };
         Way { name: name.to_owned(), server: 0, client: Box::new(client) }
     };
     let ways = Vec::from([
-        way("one at a time", &bench.library, &["one", "--in-flight-mib", "0"]),
-        way("nbdkit+osm", &bench.ours, &["copy"]),
+        // One request is always under way, and no more fits.
+        way("one at a time", &["--in-flight-mib=0"]),
+        way("nbdkit+osm", &[]),
     ]);
     let comparisons =
         Vec::from([comparison("our client", "nbdkit+osm", &["one at a time"], Number::Wall, 0.1)]);
@@ -202,8 +199,8 @@ fn areas(bench: &Bench) -> Result<Case> {
 }
 
 fn journal(bench: &Bench) -> Result<Case> {
-    let setup = Setup::unix(&bench.ours, &bench.from, bench.folder.path(), Kind::Nbdkit);
-    let servers = Vec::from([Server::start(Kind::Nbdkit, &setup)?]);
+    let setup = Setup::unix(Kind::Nbdkit, &bench.ours, &bench.from, bench.folder.path());
+    let servers = Vec::from([Server::start(&setup)?]);
     let way = |name: &str, program: &Path, verb: &'static str, journal: Option<PathBuf>| {
         let (program, uri, to) = (program.to_owned(), servers[0].uri(), bench.to.clone());
         let client = move || {
@@ -232,7 +229,7 @@ fn journal(bench: &Bench) -> Result<Case> {
 impl Bench {
     fn case(&self, title: String, from: &Path) -> Case {
         Case {
-            title: format!("{title}; to a fresh file in {}", self.parent.display()),
+            title,
             from: from.to_owned(),
             servers: Vec::new(),
             ways: Vec::new(),
@@ -250,7 +247,7 @@ impl Bench {
         comparisons: Vec<Comparison>,
         setup: impl Fn(Kind) -> Result<Setup<'a>>,
     ) -> Result<Case> {
-        let servers = SERVERS.map(|kind| Server::start(kind, &setup(kind)?));
+        let servers = SERVERS.map(|kind| Server::start(&setup(kind)?));
         let servers = servers.into_iter().collect::<Result<Vec<_>>>()?;
         let mib = fs::metadata(from)?.len() >> 20;
         let ways = PAIRS.map(|(server, tool)| {

@@ -12,10 +12,10 @@ use anyhow::{Context as _, Result, ensure};
 use tempfile::TempDir;
 
 use crate::arguments::Arguments;
-use crate::copy;
+use crate::measure::Run;
 use crate::results::{RawFile, Row, Spread};
 use crate::server::Server;
-use crate::{disk, measure};
+use crate::{copy, disk};
 
 /// A folder, a disk of noise in it, and our program.
 pub(crate) struct Bench {
@@ -101,7 +101,7 @@ pub(crate) fn run(arguments: &mut Arguments) -> Result<()> {
     let library = std::env::current_exe()?;
     let copy::Options { rounds, mib, folder: parent, ours } = options;
     let bench = Bench { ours, library, parent, folder, from, to, mib, rounds };
-    let mut raw = RawFile::append("table")?;
+    println!("copies go to {}", bench.parent.display());
     let (mut lines, mut peak) = (Vec::new(), 0);
     for (name, case) in cases::ALL {
         if chosen.as_ref().is_some_and(|chosen| !chosen.split(',').any(|one| one == name)) {
@@ -109,7 +109,10 @@ pub(crate) fn run(arguments: &mut Arguments) -> Result<()> {
         }
         let case = case(&bench)?;
         println!("\n{name}: {}", case.title);
+        // Names and sizes are the case's own: each has a file.
+        let mut raw = RawFile::append(&format!("table-{name}"))?;
         let rows = bench.rounds_of(&case, &mut raw)?;
+        println!("raw rows: {}", raw.path().display());
         let ours = rows.iter().filter(|row| row.tool.ends_with("osm"));
         peak = ours.map(|row| row.run.peak_kib).max().unwrap_or(0).max(peak);
         lines.extend(case.comparisons.iter().filter_map(|comparison| comparison.line(name, &rows)));
@@ -120,7 +123,6 @@ pub(crate) fn run(arguments: &mut Arguments) -> Result<()> {
     );
     lines.iter().for_each(|line| println!("{line}"));
     println!("\nmost memory of a client of ours: {} MiB (wanted: 64 at most)", peak.div_ceil(1024));
-    println!("raw rows: {}", raw.path().display());
     Ok(())
 }
 
@@ -128,7 +130,10 @@ impl Bench {
     /// Every way once in each round; who goes first moves on. Round 0 is the warm-up, whose copies are
     /// compared with the source.
     fn rounds_of(&self, case: &Case, raw: &mut RawFile) -> Result<Vec<Row>> {
+        let mib = fs::metadata(&case.from)?.len() >> 20;
         let mut rows = Vec::new();
+        // What another case has left has another size.
+        self.remove_target()?;
         println!("round  server+client         wall s  client CPU s  server CPU s  peak MiB");
         for round in 0..=self.rounds {
             for turn in 0..case.ways.len() {
@@ -139,7 +144,7 @@ impl Bench {
                     continue;
                 }
                 let row = Row { round, turn: turn as u32 + 1, tool: way.name.clone(), run, server_cpu };
-                raw.write(self.mib, &row)?;
+                raw.write(mib, &row)?;
                 println!(
                     "{round:>5}  {:<20} {:>7.3} {:>13.2} {server_cpu:>13.2} {:>9}",
                     row.tool,
@@ -153,21 +158,23 @@ impl Bench {
         Ok(rows)
     }
 
-    fn once(&self, case: &Case, way: &Way) -> Result<(measure::Run, f64)> {
+    fn remove_target(&self) -> Result<()> {
+        if self.to.exists() {
+            fs::remove_file(&self.to)?;
+        }
+        Ok(())
+    }
+
+    fn once(&self, case: &Case, way: &Way) -> Result<(Run, f64)> {
         match &case.prepare {
             Some(prepare) => prepare(&self.to)?,
             None => {
-                if self.to.exists() {
-                    fs::remove_file(&self.to)?;
-                }
+                self.remove_target()?;
                 // More than the copy, which does not get just these pages.
                 disk::back_memory(&self.parent, self.mib * 3 / 2)?;
             }
         }
-        let server = &case.servers[way.server];
-        let before = server.cpu()?;
-        let run = measure::run(&mut (way.client)()?)?;
-        Ok((run, server.cpu()? - before))
+        case.servers[way.server].measured(&mut (way.client)()?)
     }
 
     fn check(&self, case: &Case) -> Result<()> {

@@ -43,9 +43,11 @@ impl Tunnel {
             ensure!(keygen.status().context("cannot start ssh-keygen")?.success(), "ssh-keygen failed");
         }
         fs::copy(folder.join("user_key.pub"), folder.join("authorized_keys"))?;
-        // Where sshd's unprivileged half lives; the service's unit makes it, if it ever ran.
-        fs::create_dir_all("/run/sshd")?;
-        fs::set_permissions("/run/sshd", fs::Permissions::from_mode(0o755))?;
+        if rustix::process::geteuid().is_root() {
+            // Where sshd's unprivileged half lives; the service's unit makes it, if it ever ran.
+            fs::create_dir_all("/run/sshd")?;
+            fs::set_permissions("/run/sshd", fs::Permissions::from_mode(0o755))?;
+        }
         let (listens, own) = (free_port()?, free_port()?);
         let mut sshd = Command::new("/usr/sbin/sshd");
         sshd.args(["-D", "-f", "/dev/null", "-p", &listens.to_string()]);
