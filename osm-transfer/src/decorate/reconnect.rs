@@ -4,6 +4,7 @@
 //! not enough to repeat the last one.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ type Open = Box<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn BlockSource>>> + S
 /// How long a broken connection is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
-    /// How often in a row.
+    /// How often in a row, while no request at all is answered.
     pub attempts: u32,
     /// How long to wait before the first of them; twice as long before each further one.
     pub first_delay: Duration,
@@ -42,6 +43,8 @@ pub struct Reconnect {
     current: Mutex<Current>,
     /// One at a time opens the disk again.
     opening: tokio::sync::Mutex<()>,
+    /// How often it was opened again, or tried to be, since a request was last answered.
+    unanswered: AtomicU32,
 }
 
 /// The open disk, and how many there were before it.
@@ -68,6 +71,7 @@ impl Reconnect {
             capabilities: disk.capabilities(),
             current: Mutex::new(Current { disk, number: 0 }),
             opening: tokio::sync::Mutex::new(()),
+            unanswered: AtomicU32::new(0),
         })
     }
 
@@ -75,57 +79,64 @@ impl Reconnect {
         self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A disk that was opened after the one of this number.
-    async fn reopened(&self, broken: u64) -> Result<Current> {
+    /// A disk that was opened after the one of this number, which broke.
+    async fn reopened(&self, broken: u64, mut error: Error) -> Result<Current> {
         let _opening = self.opening.lock().await;
         let current = self.current();
         if current.number > broken {
             return Ok(current);
         }
-        let disk = (self.open)().await?;
+        loop {
+            let made = self.unanswered.fetch_add(1, Ordering::Relaxed);
+            if made >= self.patience.attempts {
+                return Err(error.with_retry(Retry::Exhausted));
+            }
+            let left = self.patience.attempts - made;
+            tracing::warn!(%error, left, "the connection to a disk broke, it is opened again");
+            sleep(self.patience.first_delay.saturating_mul(1 << made.min(16))).await;
+            match (self.open)().await {
+                Ok(disk) => return self.replace(disk, broken + 1),
+                Err(again) if is_broken(&again) => error = again,
+                Err(again) => return Err(again),
+            }
+        }
+    }
+
+    fn replace(&self, disk: Arc<dyn BlockSource>, number: u64) -> Result<Current> {
         if disk.size() != self.size || disk.capabilities() != self.capabilities {
             let message = format!("the disk is another one since it was opened again: {} bytes", disk.size());
             return Err(Error::new(ErrorKind::Mismatch, message));
         }
-        let current = Current { disk, number: current.number + 1 };
+        let current = Current { disk, number };
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = current.clone();
         Ok(current)
     }
 }
 
-/// The attempts of one request.
+/// The disk that one request is sent to, and the next one when it breaks.
 struct Attempts<'a> {
     of: &'a Reconnect,
     current: Current,
-    left: u32,
-    delay: Duration,
 }
 
 impl<'a> Attempts<'a> {
     fn new(of: &'a Reconnect) -> Self {
-        let Patience { attempts, first_delay } = of.patience;
-        Self { of, current: of.current(), left: attempts, delay: first_delay }
+        Self { of, current: of.current() }
+    }
+
+    /// The disk answered: patience begins anew, for every request.
+    fn answered<T>(&self, answer: T) -> T {
+        self.of.unanswered.store(0, Ordering::Relaxed);
+        answer
     }
 
     /// Waits, and opens the disk again; the error when it is not the connection's or patience has ended.
-    async fn after(&mut self, mut error: Error) -> Result<()> {
-        while is_broken(&error) {
-            if self.left == 0 {
-                return Err(error.with_retry(Retry::Exhausted));
-            }
-            tracing::warn!(%error, left = self.left, "the connection to a disk broke, it is opened again");
-            self.left -= 1;
-            sleep(self.delay).await;
-            self.delay = self.delay.saturating_mul(2);
-            match self.of.reopened(self.current.number).await {
-                Ok(current) => {
-                    self.current = current;
-                    return Ok(());
-                }
-                Err(again) => error = again,
-            }
+    async fn after(&mut self, error: Error) -> Result<()> {
+        if !is_broken(&error) {
+            return Err(error);
         }
-        Err(error)
+        self.current = self.of.reopened(self.current.number, error).await?;
+        Ok(())
     }
 }
 
@@ -151,7 +162,7 @@ impl BlockSource for Reconnect {
         loop {
             let buffer = buffer.take().unwrap_or_else(|| Buffer::zeroed(length));
             match attempts.current.disk.read(offset, buffer).await {
-                Ok(buffer) => return Ok(buffer),
+                Ok(buffer) => return Ok(attempts.answered(buffer)),
                 Err(error) => attempts.after(error).await?,
             }
         }
@@ -161,7 +172,7 @@ impl BlockSource for Reconnect {
         let mut attempts = Attempts::new(self);
         loop {
             match attempts.current.disk.extents(range).await {
-                Ok(extents) => return Ok(extents),
+                Ok(extents) => return Ok(attempts.answered(extents)),
                 Err(error) => attempts.after(error).await?,
             }
         }
@@ -171,7 +182,7 @@ impl BlockSource for Reconnect {
         let mut attempts = Attempts::new(self);
         loop {
             match attempts.current.disk.splice(range, sink).await {
-                Ok(zeroes) => return Ok(zeroes),
+                Ok(zeroes) => return Ok(attempts.answered(zeroes)),
                 Err(error) => attempts.after(error).await?,
             }
         }

@@ -29,6 +29,8 @@ pub(super) struct Job {
     pub(super) size: u64,
     /// What of it is moved, in order.
     pub(super) areas: Vec<ByteRange>,
+    /// The areas are said to have changed: mostly data, whatever the extents.
+    pub(super) changed: bool,
     /// Every request begins at a multiple of this, and ends at one or at the end of the source.
     pub(super) align: u64,
     /// Bytes of a request that carries data.
@@ -90,7 +92,9 @@ pub(super) async fn run(job: &Arc<Job>) -> Result<Advance> {
 impl Job {
     /// The same job for these areas only.
     pub(super) fn limited(self, ranges: Vec<ByteRange>) -> Result<Self> {
-        Ok(Self { areas: delta::areas(ranges, self.size, self.align)?, ..self })
+        let areas = delta::areas(ranges, self.size, self.align)?;
+        // Small and scattered: waiting, not copying, is what they cost.
+        Ok(Self { areas, changed: true, engine: Engine::ReadWrite, ..self })
     }
 
     /// The same job from where the journal says.
@@ -138,6 +142,7 @@ impl Job {
             start: 0,
             size,
             areas: Vec::from([ByteRange::new(0, size)]),
+            changed: false,
             align,
             request: request - request % align,
             zero_request: (zero_request - zero_request % align).min(plan::WORK_RANGE),

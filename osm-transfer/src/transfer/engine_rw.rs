@@ -11,7 +11,7 @@ const GRANULARITY: usize = 64 << 10;
 /// Buffers between the disks.
 pub(super) struct ReadWrite<'a> {
     job: &'a Job,
-    /// Data may hide zeroes that the source does not know of.
+    /// Data may hide zeroes that the source does not know of, or was not asked for.
     look_for_zeroes: bool,
     granularity: usize,
     buffers: BufferPool,
@@ -24,7 +24,7 @@ impl<'a> ReadWrite<'a> {
         })?;
         Ok(Self {
             job,
-            look_for_zeroes: !job.source.capabilities().extents,
+            look_for_zeroes: !job.source.capabilities().extents || job.changed,
             granularity: usize::try_from(job.align).map_or(GRANULARITY, |align| align.max(GRANULARITY)),
             buffers: BufferPool::new(request),
         })

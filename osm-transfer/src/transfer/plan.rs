@@ -27,7 +27,7 @@ pub(super) async fn plan(job: &Job, pieces: Sender<Piece>) -> Result<()> {
         let mut at = area.offset;
         while at < area.end() {
             let range = ByteRange::new(at, WORK_RANGE.min(area.end() - at));
-            for extent in block::survey(job.source.as_ref(), range, job.align).await? {
+            for extent in extents(job, range).await? {
                 for piece in cut(extent, job) {
                     if pieces.send(piece).await.is_err() {
                         return Ok(());
@@ -38,6 +38,14 @@ pub(super) async fn plan(job: &Job, pieces: Sender<Piece>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+async fn extents(job: &Job, range: ByteRange) -> Result<Vec<Extent>> {
+    if job.changed && range.len <= job.request {
+        // To ask takes as long as to read.
+        return Ok(Vec::from([Extent { range, kind: ExtentKind::Data }]));
+    }
+    block::survey(job.source.as_ref(), range, job.align).await
 }
 
 /// The extent in pieces that end at multiples of the size of a request.
