@@ -196,9 +196,11 @@ pub(crate) struct Copy {
     pub(crate) source: String,
     /// Likewise. A missing file is created; a larger disk keeps its tail.
     pub(crate) destination: String,
-    /// Read the destination back and compare it with the source.
-    #[arg(long)]
-    pub(crate) verify: bool,
+    /// Prove the copy: `read-back` reads both disks again and compares their hashes, `inline` hashes the
+    /// source while it is copied and reads the destination only.
+    #[arg(long, value_enum, value_name = "HOW", num_args = 0..=1, require_equals = true,
+        default_missing_value = "read-back")]
+    pub(crate) verify: Option<Proof>,
     /// Keep in this file how far the copy is safe, and continue from there when it is there already.
     #[arg(long, value_name = "FILE")]
     pub(crate) journal: Option<PathBuf>,
@@ -216,6 +218,13 @@ pub(crate) struct Copy {
     pub(crate) checkpoint_mib: u64,
     #[command(flatten)]
     pub(crate) tuning: Tuning,
+}
+
+/// How a copy is proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Proof {
+    ReadBack,
+    Inline,
 }
 
 #[derive(Debug, Args)]

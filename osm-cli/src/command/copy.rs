@@ -73,9 +73,13 @@ pub(crate) async fn run(globals: &Globals<'_>, arguments: args::Copy) -> Result<
     if let Some(areas) = areas {
         builder = builder.areas(areas);
     }
-    if arguments.verify {
-        let read_back = destination.open_source(&options).await?;
-        builder = builder.verify(Verify::ReadBack).verify_with(read_back);
+    if let Some(proof) = arguments.verify {
+        let copy = destination.open_source(&options).await?;
+        let verify = match proof {
+            args::Proof::ReadBack => Verify::ReadBack,
+            args::Proof::Inline => Verify::Inline,
+        };
+        builder = builder.verify(verify).verify_with(copy);
     }
     let report =
         builder.build()?.run().await.with_context(|| format!("cannot copy {source} to {destination}"))?;

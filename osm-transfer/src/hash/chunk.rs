@@ -20,6 +20,13 @@ pub(super) struct Chunks {
     zero: Digest,
 }
 
+/// The digest of so many zeroes.
+pub(super) fn digest_of_zeroes(len: u64) -> Digest {
+    let mut hasher = blake3::Hasher::new();
+    update_zeroes(&mut hasher, len);
+    hasher.finalize().into()
+}
+
 /// What became of a chunk.
 pub(super) struct Hashed {
     pub(super) digest: Digest,
@@ -33,14 +40,12 @@ impl Chunks {
         let minimum = u64::from(blocks.minimum.max(1));
         let maximum = u64::from(blocks.maximum.max(blocks.minimum).max(1));
         let request = chunk_size.min(maximum - maximum % minimum).max(minimum);
-        let mut hasher = blake3::Hasher::new();
-        update_zeroes(&mut hasher, chunk_size);
         Self {
             source,
             chunk_size,
             request,
             pool: BufferPool::new(usize::try_from(request).unwrap_or(usize::MAX)),
-            zero: hasher.finalize().into(),
+            zero: digest_of_zeroes(chunk_size),
         }
     }
 

@@ -106,6 +106,17 @@ pub async fn hash_disk(
     Ok(DiskHash::from_chunks(size, chunk_size, digests.into_iter().flatten().collect()))
 }
 
+/// The digests of the chunks of `size` bytes of zeroes.
+pub(crate) fn zero_chunks(size: u64, chunk_size: u64) -> Result<Vec<Digest>> {
+    let count = usize::try_from(size.div_ceil(chunk_size))
+        .map_err(|_| Error::new(ErrorKind::Config, "too many chunks"))?;
+    let mut chunks = vec![chunk::digest_of_zeroes(chunk_size); count];
+    if let Some(last) = chunks.last_mut().filter(|_| !size.is_multiple_of(chunk_size)) {
+        *last = chunk::digest_of_zeroes(size % chunk_size);
+    }
+    Ok(chunks)
+}
+
 /// Notes a chunk that was hashed.
 fn take(
     ended: Option<std::result::Result<(usize, Result<Hashed>), JoinError>>,

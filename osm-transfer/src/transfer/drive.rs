@@ -52,7 +52,7 @@ pub(super) async fn drive(job: &Job, mover: &impl Mover) -> Result<Advance> {
             biased;
             Some(done) = running.next() => {
                 let (piece, moved): (Piece, Moved) = done?;
-                weight -= piece.weight();
+                weight -= job.weight(piece);
                 advance.copied += moved.copied;
                 advance.zeroed += moved.zeroed;
                 job.progress.advance(advance);
@@ -64,7 +64,7 @@ pub(super) async fn drive(job: &Job, mover: &impl Mover) -> Result<Advance> {
             }
             piece = pieces.recv(), if has_room && !drained => match piece {
                 Some(piece) => {
-                    weight += piece.weight();
+                    weight += job.weight(piece);
                     low.begin(piece.range());
                     running.push(perform(job, mover, piece));
                 }
@@ -112,19 +112,19 @@ impl Job {
         let to_move: u64 = self.areas.iter().map(|area| area.len).sum();
         Advance { copied, zeroed: self.start - copied, total: self.start + to_move }
     }
+
+    /// Bytes of memory that a piece takes while it is under way: those of one request at a time.
+    fn weight(&self, piece: Piece) -> u64 {
+        match piece {
+            Piece::Data(range) => range.len.min(self.request),
+            Piece::Zeroes(_) => 0,
+        }
+    }
 }
 
 impl Piece {
     fn range(self) -> ByteRange {
         let (Self::Data(range) | Self::Zeroes(range)) = self;
         range
-    }
-
-    /// Bytes of memory it takes while it is under way.
-    fn weight(self) -> u64 {
-        match self {
-            Self::Data(range) => range.len,
-            Self::Zeroes(_) => 0,
-        }
     }
 }

@@ -7,11 +7,13 @@ use tokio::sync::Mutex;
 use super::checkpoint;
 use super::delta;
 use super::drive::drive;
+use super::engine_hash::Hashing;
 use super::engine_rw::ReadWrite;
 use super::engine_splice::Splice;
 use super::plan;
 use super::progress::{Advance, Progress};
 use crate::block::{BlockSink, BlockSource, ByteRange, Capabilities};
+use crate::hash::{DiskHash, HashOptions};
 use crate::journal::Journal;
 use crate::{Error, ErrorKind, Result, runtime};
 
@@ -33,6 +35,8 @@ pub(super) struct Job {
     pub(super) changed: bool,
     /// Every request begins at a multiple of this, and ends at one or at the end of the source.
     pub(super) align: u64,
+    /// What is hashed on its way is moved in pieces of so many bytes, a chunk of the hash each.
+    pub(super) chunk: Option<u64>,
     /// Bytes of a request that carries data.
     pub(super) request: u64,
     /// Bytes of a request that only zeroes.
@@ -72,19 +76,23 @@ impl Engine {
     }
 }
 
-/// Moves everything, and flushes it.
-pub(super) async fn run(job: &Arc<Job>) -> Result<Advance> {
+/// Moves everything, and flushes it; gives the hash of what was moved if it was asked for.
+pub(super) async fn run(job: &Arc<Job>) -> Result<(Advance, Option<DiskHash>)> {
     let job = Arc::clone(job);
     runtime::run(async move {
-        let done = match job.engine {
-            Engine::ReadWrite => drive(&job, &ReadWrite::new(&job)?).await?,
-            Engine::Splice => drive(&job, &Splice(&job)).await?,
+        let (done, hash) = match (job.chunk, job.engine) {
+            (Some(chunk), _) => {
+                let hashing = Hashing::new(&job, chunk)?;
+                (drive(&job, &hashing).await?, Some(hashing.finish().await?))
+            }
+            (None, Engine::ReadWrite) => (drive(&job, &ReadWrite::new(&job)?).await?, None),
+            (None, Engine::Splice) => (drive(&job, &Splice(&job)).await?, None),
         };
         match job.journal {
             Some(_) => checkpoint::save(&job, job.size, done).await?,
             None => job.sink.flush().await?,
         }
-        Ok(done)
+        Ok((done, hash))
     })
     .await
 }
@@ -97,10 +105,19 @@ impl Job {
         Ok(Self { areas, changed: true, engine: Engine::ReadWrite, ..self })
     }
 
+    /// The same job, hashing what it moves.
+    pub(super) fn hashing(self) -> Self {
+        // Whole chunks, and every request aligned as the disks want it.
+        let chunk = HashOptions::default().chunk_size.max(self.align);
+        let request = self.request.min(chunk);
+        Self { chunk: Some(chunk), request, engine: Engine::ReadWrite, ..self }
+    }
+
     /// The same job from where the journal says.
     pub(super) fn resumed(mut self, journal: Journal) -> Self {
         let done = journal.mark().done;
-        self.start = if done < self.size { done - done % self.align } else { self.size };
+        let align = self.chunk.unwrap_or(self.align);
+        self.start = if done < self.size { done - done % align } else { self.size };
         self.areas = Vec::from([ByteRange::new(self.start, self.size - self.start)]);
         self.journal = Some(Mutex::new(journal));
         self
@@ -143,6 +160,7 @@ impl Job {
             size,
             areas: Vec::from([ByteRange::new(0, size)]),
             changed: false,
+            chunk: None,
             align,
             request: request - request % align,
             zero_request: (zero_request - zero_request % align).min(plan::WORK_RANGE),

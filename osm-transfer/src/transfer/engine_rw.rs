@@ -2,7 +2,7 @@
 
 use super::drive::{Moved, Mover, zero};
 use super::engine::Job;
-use crate::block::{BufferPool, ByteRange, zero_runs};
+use crate::block::{Buffer, BufferPool, ByteRange, zero_runs};
 use crate::{Error, ErrorKind, Result};
 
 /// Zeroes shorter than this are written like data: a request of their own would cost more.
@@ -24,10 +24,34 @@ impl<'a> ReadWrite<'a> {
         })?;
         Ok(Self {
             job,
-            look_for_zeroes: !job.source.capabilities().extents || job.changed,
+            look_for_zeroes: !job.source.capabilities().extents || job.changed || job.chunk.is_some(),
             granularity: usize::try_from(job.align).map_or(GRANULARITY, |align| align.max(GRANULARITY)),
             buffers: BufferPool::new(request),
         })
+    }
+
+    /// All bytes of `range`.
+    pub(super) async fn read(&self, range: ByteRange) -> Result<Buffer> {
+        // No longer than a request, which fits in memory.
+        let len = usize::try_from(range.len).unwrap_or(usize::MAX);
+        let buffer = self.job.source.read(range.offset, self.buffers.take(len)).await?;
+        if buffer.len() != len {
+            let message = format!("the source gave {} bytes of {len}", buffer.len());
+            return Err(Error::new(ErrorKind::Io, message).with_operation("read"));
+        }
+        Ok(buffer)
+    }
+
+    /// Writes what was read, or zeroes where it turns out to be zero.
+    pub(super) async fn write(&self, range: ByteRange, buffer: Buffer) -> Result<Moved> {
+        if self.look_for_zeroes {
+            let runs = zero_runs(&buffer, self.granularity);
+            if runs.iter().any(|(_, is_zero)| *is_zero) {
+                return self.scatter(range, &buffer, &runs).await;
+            }
+        }
+        self.job.sink.write(range.offset, buffer).await?;
+        Ok(Moved { copied: range.len, zeroed: 0 })
     }
 
     /// Writes what is data in `buffer`, and zeroes what is not.
@@ -52,20 +76,7 @@ impl<'a> ReadWrite<'a> {
 
 impl Mover for ReadWrite<'_> {
     async fn copy(&self, range: ByteRange) -> Result<Moved> {
-        // No longer than a request, which fits in memory.
-        let len = usize::try_from(range.len).unwrap_or(usize::MAX);
-        let buffer = self.job.source.read(range.offset, self.buffers.take(len)).await?;
-        if buffer.len() != len {
-            let message = format!("the source gave {} bytes of {len}", buffer.len());
-            return Err(Error::new(ErrorKind::Io, message).with_operation("read"));
-        }
-        if self.look_for_zeroes {
-            let runs = zero_runs(&buffer, self.granularity);
-            if runs.iter().any(|(_, is_zero)| *is_zero) {
-                return self.scatter(range, &buffer, &runs).await;
-            }
-        }
-        self.job.sink.write(range.offset, buffer).await?;
-        Ok(Moved { copied: range.len, zeroed: 0 })
+        let buffer = self.read(range).await?;
+        self.write(range, buffer).await
     }
 }

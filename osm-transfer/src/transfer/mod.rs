@@ -16,6 +16,7 @@ mod checkpoint;
 mod delta;
 mod drive;
 mod engine;
+mod engine_hash;
 mod engine_rw;
 mod engine_splice;
 mod plan;
@@ -46,6 +47,10 @@ pub enum Verify {
     /// It is not: the disks are trusted.
     #[default]
     None,
+    /// The source is hashed while it is moved: its hash is in the report. With
+    /// [`verify_with`](Builder::verify_with) the copy is read after the flush, and its hash compared. The
+    /// source is read once.
+    Inline,
     /// Source and copy are read again after the flush, and their hashes compared.
     ReadBack,
 }
@@ -63,7 +68,7 @@ pub struct Report {
     pub resumed: u64,
     /// How long it took, flush and verification included.
     pub elapsed: Duration,
-    /// The root of the disk's hash, if the copy was verified.
+    /// The root of the disk's hash, if it was hashed; where the copy was read, that has the same.
     pub digest: Option<Digest>,
 }
 
@@ -113,10 +118,12 @@ impl Transfer {
             if let Some(copy) = &resume_with {
                 resume::check_tail(&job.source, copy, job.start).await?;
             }
-            let done = engine::run(&job).await?;
-            let digest = match &verify_with {
-                Some(copy) => Some(verify::read_back(&job.source, copy, job.size).await?),
-                None => None,
+            let (done, hash) = engine::run(&job).await?;
+            let digest = match (hash, &verify_with) {
+                (Some(hash), Some(copy)) => Some(verify::read_copy(&hash, copy).await?),
+                (Some(hash), None) => Some(hash.root),
+                (None, Some(copy)) => Some(verify::read_back(&job.source, copy, job.size).await?),
+                (None, None) => None,
             };
             Ok(Report {
                 size: job.size,
@@ -173,7 +180,7 @@ impl Builder {
         self
     }
 
-    /// The sink's disk, opened to be read; needed to verify.
+    /// The sink's disk, opened to be read; needed to read the copy back.
     #[must_use]
     pub fn verify_with(mut self, copy: Arc<dyn BlockSource>) -> Self {
         self.verify_with = Some(copy);
@@ -236,19 +243,25 @@ impl Builder {
         }
         let verify_with = match self.verify {
             Verify::None => None,
-            Verify::ReadBack => {
-                let copy =
-                    self.verify_with.ok_or_else(|| config("nothing to read the copy back with was given"))?;
-                if copy.size() < source.size() {
-                    return Err(config("the disk to read the copy back with is smaller than the source"));
-                }
-                Some(copy)
+            Verify::ReadBack if self.verify_with.is_none() => {
+                return Err(config("nothing to read the copy back with was given"));
             }
+            Verify::Inline | Verify::ReadBack => self.verify_with,
         };
+        if verify_with.as_ref().is_some_and(|copy| copy.size() < source.size()) {
+            return Err(config("the disk to read the copy back with is smaller than the source"));
+        }
         let job = Job::new(source, sink, self.request, self.in_flight.unwrap_or(IN_FLIGHT))?;
         let progress = self.progress.unwrap_or_else(|| Arc::new(()));
         let checkpoint_every = self.checkpoint_every.map_or(job.checkpoint_every, |bytes| bytes.max(1));
         let job = Job { progress, checkpoint_every, ..job };
+        let job = match (self.verify, &self.areas) {
+            (Verify::Inline, Some(_)) => {
+                return Err(config("some areas are moved, which says nothing of the hash of the whole disk"));
+            }
+            (Verify::Inline, None) => job.hashing(),
+            _ => job,
+        };
         let job = match self.areas {
             // What a journal promises is about whole disks.
             Some(_) if self.journal.is_some() => {

@@ -45,13 +45,14 @@ async fn extents(job: &Job, range: ByteRange) -> Result<Vec<Extent>> {
         // To ask takes as long as to read.
         return Ok(Vec::from([Extent { range, kind: ExtentKind::Data }]));
     }
-    block::survey(job.source.as_ref(), range, job.align).await
+    // A chunk with any data is read as a whole.
+    block::survey(job.source.as_ref(), range, job.chunk.unwrap_or(job.align)).await
 }
 
 /// The extent in pieces that end at multiples of the size of a request.
 fn cut(extent: Extent, job: &Job) -> impl Iterator<Item = Piece> {
     let (most, piece): (u64, fn(ByteRange) -> Piece) = match extent.kind {
-        ExtentKind::Data => (job.request, Piece::Data),
+        ExtentKind::Data => (job.chunk.unwrap_or(job.request), Piece::Data),
         ExtentKind::Zero | ExtentKind::Hole => (job.zero_request, Piece::Zeroes),
     };
     let end = extent.range.end();

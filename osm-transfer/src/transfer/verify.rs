@@ -1,9 +1,9 @@
-//! Proof of a copy: both disks are read and their hashes compared.
+//! Proof of a copy: the hash of the source and that of the copy are compared.
 
 use std::sync::Arc;
 
 use crate::block::BlockSource;
-use crate::hash::{Digest, HashOptions, differing, hash_disk};
+use crate::hash::{Digest, DiskHash, HashOptions, differing, hash_disk};
 use crate::{Error, ErrorKind, Result};
 
 /// How many differing ranges an error names.
@@ -19,7 +19,19 @@ pub(super) async fn read_back(
     let hashes =
         tokio::try_join!(hash_disk(source, &options, Arc::new(())), hash_disk(copy, &options, Arc::new(())));
     let (expected, found) = hashes.map_err(|error| error.with_operation("verify"))?;
-    let ranges = differing(&expected, &found);
+    equal(&expected, &found)
+}
+
+/// Reads the copy and compares it with the hash of what was moved; its root if they are equal.
+pub(super) async fn read_copy(expected: &DiskHash, copy: &Arc<dyn BlockSource>) -> Result<Digest> {
+    let options =
+        HashOptions { limit: Some(expected.size), chunk_size: expected.chunk_size, ..HashOptions::default() };
+    let found = hash_disk(copy, &options, Arc::new(())).await;
+    equal(expected, &found.map_err(|error| error.with_operation("verify"))?)
+}
+
+fn equal(expected: &DiskHash, found: &DiskHash) -> Result<Digest> {
+    let ranges = differing(expected, found);
     let Some(first) = ranges.first() else { return Ok(expected.root) };
     let named: Vec<_> = ranges.iter().take(NAMED).map(ToString::to_string).collect();
     let more = match ranges.len().saturating_sub(NAMED) {
