@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use osm_transfer::endpoint::{Endpoint, OpenOptions};
-use osm_transfer::transfer::Transfer;
+use osm_transfer::transfer::{Transfer, Verify};
 
 use crate::arguments::Arguments;
 
 pub(crate) fn run(arguments: &mut Arguments) -> Result<()> {
     let request_kib: Option<u32> = arguments.option("request-kib")?;
     let in_flight_mib: Option<usize> = arguments.option("in-flight-mib")?;
+    let hash: Option<bool> = arguments.option("hash")?;
     let mut options = OpenOptions::default();
     if let Some(connections) = arguments.option("connections")? {
         options.connections = connections;
@@ -27,6 +28,9 @@ pub(crate) fn run(arguments: &mut Arguments) -> Result<()> {
         }
         if let Some(mib) = in_flight_mib {
             builder = builder.in_flight(mib << 20);
+        }
+        if hash == Some(true) {
+            builder = builder.verify(Verify::Inline);
         }
         builder.build()?.run().await?;
         Ok(())

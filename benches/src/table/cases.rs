@@ -201,11 +201,11 @@ fn areas(bench: &Bench) -> Result<Case> {
 fn journal(bench: &Bench) -> Result<Case> {
     let setup = Setup::unix(Kind::Nbdkit, &bench.ours, &bench.from, bench.folder.path());
     let servers = Vec::from([Server::start(&setup)?]);
-    let way = |name: &str, program: &Path, verb: &'static str, journal: Option<PathBuf>| {
+    let way = |name: &str, program: &Path, words: &'static [&'static str], journal: Option<PathBuf>| {
         let (program, uri, to) = (program.to_owned(), servers[0].uri(), bench.to.clone());
         let client = move || {
             let mut command = Command::new(&program);
-            command.arg(verb).arg(&uri).arg(&to);
+            command.args(words).arg(&uri).arg(&to);
             if let Some(journal) = &journal {
                 if journal.exists() {
                     fs::remove_file(journal).context("the last journal")?;
@@ -217,12 +217,15 @@ fn journal(bench: &Bench) -> Result<Case> {
         Way { name: name.to_owned(), server: 0, client: Box::new(client) }
     };
     let ways = Vec::from([
-        way("library", &bench.library, "one", None),
-        way("journal+osm", &bench.ours, "copy", Some(bench.folder.path().join("journal"))),
+        way("library", &bench.library, &["one"], None),
+        way("hash+osm", &bench.library, &["one", "--hash=true"], None),
+        way("journal+osm", &bench.ours, &["copy"], Some(bench.folder.path().join("journal"))),
     ]);
-    let comparisons =
-        Vec::from([comparison("progress and journal", "journal+osm", &["library"], Number::Wall, 1.03)]);
-    let title = format!("{} MiB dense with progress and journal, and without", bench.mib);
+    let comparisons = Vec::from([
+        comparison("progress and journal", "journal+osm", &["library"], Number::Wall, 1.03),
+        comparison("inline hash", "hash+osm", &["library"], Number::Wall, 1.1),
+    ]);
+    let title = format!("{} MiB dense with progress and journal, hashed, and without", bench.mib);
     Ok(Case { servers, ways, comparisons, ..bench.case(title, &bench.from) })
 }
 

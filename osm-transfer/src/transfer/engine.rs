@@ -45,6 +45,8 @@ pub(super) struct Job {
     pub(super) in_flight: u64,
     /// Requests under way at once.
     pub(super) requests: usize,
+    /// Where the source could not be read, if that is no error.
+    pub(super) bad: Option<std::sync::Mutex<Vec<ByteRange>>>,
     /// What is told how far the transfer is.
     pub(super) journal: Option<Mutex<Journal>>,
     /// Bytes between two checkpoints.
@@ -113,6 +115,11 @@ impl Job {
         Self { chunk: Some(chunk), request, engine: Engine::ReadWrite, ..self }
     }
 
+    /// The same job, leaving out what cannot be read.
+    pub(super) fn skipping_bad(self) -> Self {
+        Self { bad: Some(std::sync::Mutex::default()), engine: Engine::ReadWrite, ..self }
+    }
+
     /// The same job from where the journal says.
     pub(super) fn resumed(mut self, journal: Journal) -> Self {
         let done = journal.mark().done;
@@ -166,6 +173,7 @@ impl Job {
             zero_request: (zero_request - zero_request % align).min(plan::WORK_RANGE),
             in_flight: in_flight as u64,
             requests: (from.parallel + to.parallel).max(1),
+            bad: None,
             journal: None,
             checkpoint_every: checkpoint::EVERY,
             source,

@@ -1,5 +1,8 @@
 //! Read and write: works with every pair of disks.
 
+use std::sync::{Mutex, PoisonError};
+
+use super::bad;
 use super::drive::{Moved, Mover, zero};
 use super::engine::Job;
 use crate::block::{Buffer, BufferPool, ByteRange, zero_runs};
@@ -54,6 +57,25 @@ impl<'a> ReadWrite<'a> {
         Ok(Moved { copied: range.len, zeroed: 0 })
     }
 
+    /// Moves block by block what can be read of `range`; the rest becomes zeroes, and is noted.
+    async fn rescue(&self, range: ByteRange, bad: &Mutex<Vec<ByteRange>>) -> Result<Moved> {
+        let mut moved = Moved::default();
+        for block in bad::blocks(range, self.job.align) {
+            let part = match self.read(block).await {
+                Ok(buffer) => self.write(block, buffer).await?,
+                Err(error) if bad::is_bad(&error) => {
+                    tracing::warn!(%error, %block, "what cannot be read is left out");
+                    bad.lock().unwrap_or_else(PoisonError::into_inner).push(block);
+                    zero(self.job, block).await?
+                }
+                Err(error) => return Err(error),
+            };
+            moved.copied += part.copied;
+            moved.zeroed += part.zeroed;
+        }
+        Ok(moved)
+    }
+
     /// Writes what is data in `buffer`, and zeroes what is not.
     async fn scatter(&self, range: ByteRange, buffer: &[u8], runs: &[(usize, bool)]) -> Result<Moved> {
         let mut moved = Moved::default();
@@ -76,7 +98,10 @@ impl<'a> ReadWrite<'a> {
 
 impl Mover for ReadWrite<'_> {
     async fn copy(&self, range: ByteRange) -> Result<Moved> {
-        let buffer = self.read(range).await?;
-        self.write(range, buffer).await
+        match (self.read(range).await, &self.job.bad) {
+            (Ok(buffer), _) => self.write(range, buffer).await,
+            (Err(error), Some(bad)) if bad::is_bad(&error) => self.rescue(range, bad).await,
+            (Err(error), _) => Err(error),
+        }
     }
 }

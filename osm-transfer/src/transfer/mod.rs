@@ -11,6 +11,7 @@
 //! was flushed after its last write. With a journal, the next transfer continues where this one was
 //! safe, however it ended.
 
+mod bad;
 mod cancel;
 mod checkpoint;
 mod delta;
@@ -66,6 +67,9 @@ pub struct Report {
     pub zeroed: u64,
     /// Bytes that earlier runs had moved, as the journal said; they are counted above, too.
     pub resumed: u64,
+    /// What could not be read, in order, if that was no error ([`skip_bad`](Builder::skip_bad)): it is counted
+    /// as zeroes above, and the copy has zeroes there.
+    pub bad: Vec<ByteRange>,
     /// How long it took, flush and verification included.
     pub elapsed: Duration,
     /// The root of the disk's hash, if it was hashed; where the copy was read, that has the same.
@@ -92,6 +96,7 @@ pub struct Builder {
     areas: Option<Vec<ByteRange>>,
     journal: Option<(Journal, Arc<dyn BlockSource>)>,
     checkpoint_every: Option<u64>,
+    skip_bad: bool,
     progress: Option<Arc<dyn Progress>>,
     cancel: CancelFlag,
 }
@@ -130,6 +135,7 @@ impl Transfer {
                 copied: done.copied,
                 zeroed: done.zeroed,
                 resumed: job.start,
+                bad: job.bad.as_ref().map(bad::joined).unwrap_or_default(),
                 elapsed: started.elapsed(),
                 digest,
             })
@@ -212,6 +218,14 @@ impl Builder {
         self
     }
 
+    /// Leaves out, in blocks of 4 KiB, what the source cannot read, instead of failing: the copy has zeroes
+    /// there, and the report names it. Such a copy cannot be verified, nor continued by a journal.
+    #[must_use]
+    pub fn skip_bad(mut self) -> Self {
+        self.skip_bad = true;
+        self
+    }
+
     /// Who hears how far the transfer is.
     #[must_use]
     pub fn progress(mut self, progress: Arc<dyn Progress>) -> Self {
@@ -240,6 +254,9 @@ impl Builder {
         }
         if same::is_same_disk(source.descriptor(), sink.descriptor()) {
             return Err(config("source and target are the same disk"));
+        }
+        if self.skip_bad && (self.verify != Verify::None || self.journal.is_some()) {
+            return Err(config("a copy without what cannot be read is neither verified nor continued"));
         }
         let verify_with = match self.verify {
             Verify::None => None,
@@ -270,6 +287,7 @@ impl Builder {
             Some(areas) => job.limited(areas)?,
             None => job,
         };
+        let job = if self.skip_bad { job.skipping_bad() } else { job };
         let (job, resume_with) = match self.journal {
             Some((_, copy)) if copy.size() < job.size => {
                 return Err(config("the disk to check the copy with is smaller than the source"));
