@@ -210,6 +210,9 @@ pub(crate) struct Copy {
     /// Copy only the areas that this file names, a line `OFFSET LENGTH` each, in bytes.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["journal", "delta"])]
     pub(crate) areas: Option<PathBuf>,
+    /// Copy all that can be read of a failing disk, with zeroes for the rest, which is listed; the exit code is 1 then.
+    #[arg(long, conflicts_with_all = ["verify", "journal", "delta"])]
+    pub(crate) skip_bad: bool,
     /// How many bytes a second are read: `50M`; by the local time: `22:00-06:00=500M,50M`.
     #[arg(long, value_name = "RATE")]
     pub(crate) limit: Option<Limit>,

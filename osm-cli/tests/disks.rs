@@ -27,6 +27,26 @@ fn a_copy_equals_its_source_and_stays_sparse() {
 }
 
 #[test]
+fn a_copy_is_proven_while_it_is_made() {
+    let folder = TempDir::new().unwrap();
+    let source = disk(&folder, "source", 5 * MIB as u64 + 700, &[(MIB, 2 * MIB), (5 * MIB, 600)]);
+    let digests: Vec<String> = ["--verify=inline", "--verify=read-back"]
+        .map(|how| {
+            let destination = folder.path().join(how);
+            let copied = osm(&["copy", path(&source), path(&destination), how, "--output", "json"]);
+            assert!(copied.status.success(), "{copied:?}");
+            assert_eq!(fs::read(&source).unwrap(), fs::read(&destination).unwrap());
+            let line: serde_json::Value = serde_json::from_slice(&copied.stdout).unwrap();
+            line["digest"].as_str().unwrap().to_owned()
+        })
+        .into();
+    assert_eq!(digests[0], digests[1]);
+    let source = path(&source);
+    let refused = osm(&["copy", source, &format!("{source}-2"), "--skip-bad", "--verify"]);
+    assert_eq!(refused.status.code(), Some(2), "what is left out is not called verified: {refused:?}");
+}
+
+#[test]
 fn a_copy_through_our_own_server_equals_its_source() {
     let folder = TempDir::new().unwrap();
     let source = disk(&folder, "source", 9 * MIB as u64 + 512, &[(MIB, 2 * MIB)]);

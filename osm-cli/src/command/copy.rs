@@ -73,6 +73,9 @@ pub(crate) async fn run(globals: &Globals<'_>, arguments: args::Copy) -> Result<
     if let Some(areas) = areas {
         builder = builder.areas(areas);
     }
+    if arguments.skip_bad {
+        builder = builder.skip_bad();
+    }
     if let Some(proof) = arguments.verify {
         let copy = destination.open_source(&options).await?;
         let verify = match proof {
@@ -97,6 +100,7 @@ pub(crate) async fn run(globals: &Globals<'_>, arguments: args::Copy) -> Result<
             "copied": report.copied,
             "zeroed": report.zeroed,
             "resumed": report.resumed,
+            "bad": report.bad.iter().map(|range| json!([range.offset, range.len])).collect::<Vec<_>>(),
             "seconds": report.elapsed.as_secs_f64(),
             "digest": report.digest.map(|digest| digest.to_string()),
         }));
@@ -112,11 +116,14 @@ pub(crate) async fn run(globals: &Globals<'_>, arguments: args::Copy) -> Result<
         if report.resumed > 0 {
             println!("continued after {}", output::bytes(report.resumed));
         }
+        for range in &report.bad {
+            println!("not copied, the source cannot read it: bytes {range}");
+        }
         if let Some(digest) = report.digest {
             println!("verified, BLAKE3 {digest}");
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(ExitCode::from(if report.bad.is_empty() { exit::DONE } else { exit::FAILED }))
 }
 
 /// The areas of a file: a line `OFFSET LENGTH` each; what follows `#` is a remark.

@@ -225,6 +225,12 @@ impl Peer {
         }
         Self { child }
     }
+
+    /// Sends it a signal, by its name.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
 }
 
 impl Drop for Peer {
