@@ -218,7 +218,7 @@ fn journal(bench: &Bench) -> Result<Case> {
     };
     let ways = Vec::from([
         way("library", &bench.library, &["one"], None),
-        way("hash+osm", &bench.library, &["one", "--hash=true"], None),
+        way("hash+osm", &bench.library, &["one", "--hash", "true"], None),
         way("journal+osm", &bench.ours, &["copy"], Some(bench.folder.path().join("journal"))),
     ]);
     let comparisons = Vec::from([

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::drive::{Moved, Mover};
 use super::engine::Job;
 use super::engine_rw::ReadWrite;
-use crate::block::ByteRange;
+use crate::block::{Buffer, ByteRange};
 use crate::hash::{Digest, DiskHash, HashOptions, hash_disk, zero_chunks};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, runtime};
 
 /// Reads and writes, and the digests of the chunks between.
 pub(super) struct Hashing<'a> {
@@ -37,6 +37,16 @@ impl<'a> Hashing<'a> {
     }
 }
 
+/// Hashes on any thread that moves data: all that is under way shares one otherwise.
+async fn hashed(mut hasher: blake3::Hasher, buffer: Buffer) -> Result<(blake3::Hasher, Buffer)> {
+    let work = async move {
+        hasher.update(&buffer);
+        (hasher, buffer)
+    };
+    let done = runtime::handle()?.spawn(work).await;
+    done.map_err(|source| Error::new(ErrorKind::Interrupted, "hashing was stopped").with_source(source))
+}
+
 impl Mover for Hashing<'_> {
     async fn copy(&self, chunk: ByteRange) -> Result<Moved> {
         let mut hasher = blake3::Hasher::new();
@@ -45,8 +55,9 @@ impl Mover for Hashing<'_> {
         // Part by part, while it is still in the processor's cache; other chunks are under way meanwhile.
         while at < chunk.end() {
             let part = ByteRange::new(at, self.job.request.min(chunk.end() - at));
-            let buffer = self.inner.read(part).await?;
-            hasher.update(&buffer);
+            let read = self.inner.read(part).await?;
+            let buffer;
+            (hasher, buffer) = hashed(hasher, read).await?;
             let Moved { copied, zeroed } = self.inner.write(part, buffer).await?;
             moved.copied += copied;
             moved.zeroed += zeroed;
