@@ -40,7 +40,7 @@ fn fill(cloud: &Cloud) {
     let (member, auditor) = (role(keystone, "member"), role(keystone, "auditor"));
     let acme = add_project(keystone, format!("f{}", tail()), "acme", "default", "default");
     let dev = add_project(keystone, format!("0{}", tail()), "acme-dev", "default", &acme);
-    let namesake = add_project(keystone, new_hex_id(), "acme", &partners, &partners);
+    let namesake = add_project(keystone, format!("8{}", tail()), "acme", &partners, &partners);
     let alice = add_user(keystone, "alice", "default", Some(&acme), true);
     let bob = add_user(keystone, "bob", "default", None, false);
     let other_alice = add_user(keystone, "alice", &partners, Some(&namesake), true);

@@ -201,3 +201,10 @@ impl User {
 pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
 }
+
+/// Whether the statuses that were seen are the expected ones in their order. One that is over between two looks
+/// may be missed.
+pub(crate) fn in_order(seen: &[String], expected: &[&str]) -> bool {
+    let mut rest = expected.iter();
+    seen.iter().all(|status| rest.any(|expected| expected == status))
+}
