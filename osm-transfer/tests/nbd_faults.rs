@@ -19,6 +19,7 @@ use osm_transfer::file::FileDisk;
 use osm_transfer::nbd::{Client, ClientOptions, Uri};
 use osm_transfer::transfer::{Report, Transfer};
 use osm_transfer::{ErrorKind, Result};
+use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
@@ -220,10 +221,10 @@ async fn a_server_that_is_stopped_for_a_while_is_found_again() {
     };
     let patience = Patience { attempts: 6, first_delay: Duration::from_millis(200) };
     let source = Arc::new(Reconnect::open(open, patience).await.unwrap());
-    peer.signal("STOP");
+    peer.signal(Signal::STOP);
     let copying = tokio::spawn(copy(source, scene.sink().await));
     sleep(Duration::from_secs(3)).await;
-    peer.signal("CONT");
+    peer.signal(Signal::CONT);
     copying.await.unwrap().unwrap();
     assert!(scene.is_copied("copy"));
 }

@@ -28,6 +28,7 @@ use async_trait::async_trait;
 use crate::{Error, ErrorKind, Result};
 
 pub use self::buffer::{Buffer, BufferPool};
+pub(crate) use self::range::join;
 pub use self::range::{ByteRange, Extent, ExtentKind};
 pub(crate) use self::survey::survey;
 pub(crate) use self::zeroes::{is_zero, zero_runs};

@@ -33,6 +33,34 @@ impl ByteRange {
         let end = self.end().min(other.end());
         (offset < end).then(|| Self::new(offset, end - offset))
     }
+
+    /// Its pieces, in order, that end at the multiples of `most` bytes.
+    pub(crate) fn pieces(self, most: u64) -> impl Iterator<Item = Self> {
+        let end = self.end();
+        let mut at = self.offset;
+        std::iter::from_fn(move || {
+            (at < end).then(|| {
+                let next = (at - at % most).saturating_add(most).min(end);
+                let piece = Self::new(at, next - at);
+                at = next;
+                piece
+            })
+        })
+    }
+}
+
+/// Ranges in the order of their offsets, as one where no more than `gap` bytes are between them.
+pub(crate) fn join(ranges: impl IntoIterator<Item = ByteRange>, gap: u64) -> Vec<ByteRange> {
+    let mut joined: Vec<ByteRange> = Vec::new();
+    for range in ranges {
+        match joined.last_mut() {
+            Some(last) if range.offset <= last.end().saturating_add(gap) => {
+                last.len = range.end().max(last.end()) - last.offset;
+            }
+            _ => joined.push(range),
+        }
+    }
+    joined
 }
 
 impl fmt::Display for ByteRange {

@@ -76,8 +76,7 @@ pub async fn hash_disk(
 ) -> Result<DiskHash> {
     let size = checked_size(source.as_ref(), options)?;
     let chunk_size = options.chunk_size;
-    let count = usize::try_from(size.div_ceil(chunk_size))
-        .map_err(|_| Error::new(ErrorKind::Config, "too many chunks"))?;
+    let count = count_of(size, chunk_size)?;
     let align = u64::from(source.capabilities().block_size.minimum.max(1));
     let chunks = Arc::new(Chunks::new(Arc::clone(source), chunk_size));
     let mut digests = vec![None; count];
@@ -108,9 +107,7 @@ pub async fn hash_disk(
 
 /// The digests of the chunks of `size` bytes of zeroes.
 pub(crate) fn zero_chunks(size: u64, chunk_size: u64) -> Result<Vec<Digest>> {
-    let count = usize::try_from(size.div_ceil(chunk_size))
-        .map_err(|_| Error::new(ErrorKind::Config, "too many chunks"))?;
-    let mut chunks = vec![chunk::digest_of_zeroes(chunk_size); count];
+    let mut chunks = vec![chunk::digest_of_zeroes(chunk_size); count_of(size, chunk_size)?];
     if let Some(last) = chunks.last_mut().filter(|_| !size.is_multiple_of(chunk_size)) {
         *last = chunk::digest_of_zeroes(size % chunk_size);
     }
@@ -142,6 +139,11 @@ fn within(known: &[Extent], chunk: ByteRange) -> Vec<Extent> {
     parts.collect()
 }
 
+/// How many chunks so many bytes have.
+fn count_of(size: u64, chunk_size: u64) -> Result<usize> {
+    usize::try_from(size.div_ceil(chunk_size)).map_err(|_| Error::new(ErrorKind::Config, "too many chunks"))
+}
+
 /// The bytes of the chunk with this index.
 fn range_of(index: usize, chunk_size: u64, size: u64) -> ByteRange {
     let offset = chunk_size.saturating_mul(index as u64).min(size);
@@ -169,16 +171,6 @@ pub fn differing(a: &DiskHash, b: &DiskHash) -> Vec<ByteRange> {
     if a.chunk_size != b.chunk_size {
         return Vec::from([ByteRange::new(0, longer.size)]);
     }
-    let mut ranges: Vec<ByteRange> = Vec::new();
-    for index in 0..longer.chunks.len() {
-        if a.chunks.get(index) == b.chunks.get(index) {
-            continue;
-        }
-        let range = range_of(index, longer.chunk_size, longer.size);
-        match ranges.last_mut() {
-            Some(last) if last.end() == range.offset => last.len += range.len,
-            _ => ranges.push(range),
-        }
-    }
-    ranges
+    let differ = (0..longer.chunks.len()).filter(|index| a.chunks.get(*index) != b.chunks.get(*index));
+    block::join(differ.map(|index| range_of(index, longer.chunk_size, longer.size)), 0)
 }

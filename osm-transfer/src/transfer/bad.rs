@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::block::ByteRange;
+use crate::block::{self, ByteRange};
 use crate::{Error, ErrorKind, Retry};
 
 /// The smallest piece that is given up, unless the disks have larger blocks: the sector of today's drives.
@@ -15,27 +15,12 @@ pub(super) fn is_bad(error: &Error) -> bool {
 
 /// The blocks of `range`.
 pub(super) fn blocks(range: ByteRange, align: u64) -> impl Iterator<Item = ByteRange> {
-    let block = BLOCK.max(align);
-    let mut at = range.offset;
-    std::iter::from_fn(move || {
-        (at < range.end()).then(|| {
-            let part = ByteRange::new(at, (block - at % block).min(range.end() - at));
-            at = part.end();
-            part
-        })
-    })
+    range.pieces(BLOCK.max(align))
 }
 
 /// The ranges in order, neighbours joined.
 pub(super) fn joined(bad: &Mutex<Vec<ByteRange>>) -> Vec<ByteRange> {
     let mut found = bad.lock().unwrap_or_else(PoisonError::into_inner).clone();
     found.sort_unstable();
-    found.dedup_by(|next, last| {
-        let is_next = last.end() == next.offset;
-        if is_next {
-            last.len += next.len;
-        }
-        is_next
-    });
-    found
+    block::join(found, 0)
 }

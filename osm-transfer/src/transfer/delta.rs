@@ -1,6 +1,6 @@
 //! What of a disk is to be moved: all of it, or areas that somebody knows to differ.
 
-use crate::block::ByteRange;
+use crate::block::{self, ByteRange};
 use crate::{Error, ErrorKind, Result};
 
 /// Areas with no more than this between them are moved as one: a request more costs more than these
@@ -13,7 +13,7 @@ const GAP: u64 = 32 << 10;
 /// A `Config` error when one lies beyond the end of the source.
 pub(super) fn areas(mut ranges: Vec<ByteRange>, size: u64, align: u64) -> Result<Vec<ByteRange>> {
     ranges.sort_unstable();
-    let mut areas: Vec<ByteRange> = Vec::new();
+    let mut whole = Vec::with_capacity(ranges.len());
     for range in ranges.into_iter().filter(|range| !range.is_empty()) {
         if range.offset.checked_add(range.len).is_none_or(|end| end > size) {
             let message =
@@ -22,14 +22,9 @@ pub(super) fn areas(mut ranges: Vec<ByteRange>, size: u64, align: u64) -> Result
         }
         let offset = range.offset - range.offset % align;
         let end = range.end().checked_next_multiple_of(align).unwrap_or(size).min(size);
-        match areas.last_mut() {
-            Some(last) if offset <= last.end().saturating_add(GAP) => {
-                last.len = end.max(last.end()) - last.offset;
-            }
-            _ => areas.push(ByteRange::new(offset, end - offset)),
-        }
+        whole.push(ByteRange::new(offset, end - offset));
     }
-    Ok(areas)
+    Ok(block::join(whole, GAP))
 }
 
 #[cfg(test)]

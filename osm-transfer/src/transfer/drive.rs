@@ -1,5 +1,7 @@
 //! Keeps requests under way, whatever moves their bytes.
 
+use std::ops::AddAssign;
+
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
@@ -22,6 +24,13 @@ pub(super) trait Mover: Sync {
 pub(super) struct Moved {
     pub(super) copied: u64,
     pub(super) zeroed: u64,
+}
+
+impl AddAssign for Moved {
+    fn add_assign(&mut self, other: Self) {
+        self.copied += other.copied;
+        self.zeroed += other.zeroed;
+    }
 }
 
 /// Moves every piece of the plan.

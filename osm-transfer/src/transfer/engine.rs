@@ -35,8 +35,6 @@ pub(super) struct Job {
     pub(super) changed: bool,
     /// Every request begins at a multiple of this, and ends at one or at the end of the source.
     pub(super) align: u64,
-    /// What is hashed on its way is moved in pieces of so many bytes, a chunk of the hash each.
-    pub(super) chunk: Option<u64>,
     /// Bytes of a request that carries data.
     pub(super) request: u64,
     /// Bytes of a request that only zeroes.
@@ -58,6 +56,8 @@ pub(super) struct Job {
 pub(super) enum Engine {
     /// Reads into buffers and writes them: works with every pair of disks.
     ReadWrite,
+    /// Reads and writes likewise, and hashes on the way: each piece is a chunk of the hash, of so many bytes.
+    Hashing(u64),
     /// Lets the kernel move them, where both disks can.
     Splice,
 }
@@ -72,7 +72,7 @@ impl Engine {
     /// Bytes of a request, unless a disk prefers more.
     fn request(self) -> u32 {
         match self {
-            Self::ReadWrite => 256 << 10,
+            Self::ReadWrite | Self::Hashing(_) => 256 << 10,
             Self::Splice => 512 << 10,
         }
     }
@@ -82,13 +82,13 @@ impl Engine {
 pub(super) async fn run(job: &Arc<Job>) -> Result<(Advance, Option<DiskHash>)> {
     let job = Arc::clone(job);
     runtime::run(async move {
-        let (done, hash) = match (job.chunk, job.engine) {
-            (Some(chunk), _) => {
+        let (done, hash) = match job.engine {
+            Engine::Hashing(chunk) => {
                 let hashing = Hashing::new(&job, chunk)?;
                 (drive(&job, &hashing).await?, Some(hashing.finish().await?))
             }
-            (None, Engine::ReadWrite) => (drive(&job, &ReadWrite::new(&job)?).await?, None),
-            (None, Engine::Splice) => (drive(&job, &Splice(&job)).await?, None),
+            Engine::ReadWrite => (drive(&job, &ReadWrite::new(&job)?).await?, None),
+            Engine::Splice => (drive(&job, &Splice(&job)).await?, None),
         };
         match job.journal {
             Some(_) => checkpoint::save(&job, job.size, done).await?,
@@ -112,7 +112,15 @@ impl Job {
         // Whole chunks, and every request aligned as the disks want it.
         let chunk = HashOptions::default().chunk_size.max(self.align);
         let request = self.request.min(chunk);
-        Self { chunk: Some(chunk), request, engine: Engine::ReadWrite, ..self }
+        Self { request, engine: Engine::Hashing(chunk), ..self }
+    }
+
+    /// Bytes of a chunk, if what is moved is hashed.
+    pub(super) fn chunk(&self) -> Option<u64> {
+        match self.engine {
+            Engine::Hashing(chunk) => Some(chunk),
+            Engine::ReadWrite | Engine::Splice => None,
+        }
     }
 
     /// The same job, leaving out what cannot be read.
@@ -123,7 +131,7 @@ impl Job {
     /// The same job from where the journal says.
     pub(super) fn resumed(mut self, journal: Journal) -> Self {
         let done = journal.mark().done;
-        let align = self.chunk.unwrap_or(self.align);
+        let align = self.chunk().unwrap_or(self.align);
         self.start = if done < self.size { done - done % align } else { self.size };
         self.areas = Vec::from([ByteRange::new(self.start, self.size - self.start)]);
         self.journal = Some(Mutex::new(journal));
@@ -167,7 +175,6 @@ impl Job {
             size,
             areas: Vec::from([ByteRange::new(0, size)]),
             changed: false,
-            chunk: None,
             align,
             request: request - request % align,
             zero_request: (zero_request - zero_request % align).min(plan::WORK_RANGE),

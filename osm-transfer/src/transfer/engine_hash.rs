@@ -51,17 +51,12 @@ impl Mover for Hashing<'_> {
     async fn copy(&self, chunk: ByteRange) -> Result<Moved> {
         let mut hasher = blake3::Hasher::new();
         let mut moved = Moved::default();
-        let mut at = chunk.offset;
         // Part by part, while it is still in the processor's cache; other chunks are under way meanwhile.
-        while at < chunk.end() {
-            let part = ByteRange::new(at, self.job.request.min(chunk.end() - at));
+        for part in chunk.pieces(self.job.request) {
             let read = self.inner.read(part).await?;
             let buffer;
             (hasher, buffer) = hashed(hasher, read).await?;
-            let Moved { copied, zeroed } = self.inner.write(part, buffer).await?;
-            moved.copied += copied;
-            moved.zeroed += zeroed;
-            at = part.end();
+            moved += self.inner.write(part, buffer).await?;
         }
         let index = usize::try_from(chunk.offset / self.chunk)
             .map_err(|_| Error::new(ErrorKind::Config, "too many chunks"))?;

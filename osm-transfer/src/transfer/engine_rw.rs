@@ -27,7 +27,7 @@ impl<'a> ReadWrite<'a> {
         })?;
         Ok(Self {
             job,
-            look_for_zeroes: !job.source.capabilities().extents || job.changed || job.chunk.is_some(),
+            look_for_zeroes: !job.source.capabilities().extents || job.changed || job.chunk().is_some(),
             granularity: usize::try_from(job.align).map_or(GRANULARITY, |align| align.max(GRANULARITY)),
             buffers: BufferPool::new(request),
         })
@@ -61,7 +61,7 @@ impl<'a> ReadWrite<'a> {
     async fn rescue(&self, range: ByteRange, bad: &Mutex<Vec<ByteRange>>) -> Result<Moved> {
         let mut moved = Moved::default();
         for block in bad::blocks(range, self.job.align) {
-            let part = match self.read(block).await {
+            moved += match self.read(block).await {
                 Ok(buffer) => self.write(block, buffer).await?,
                 Err(error) if bad::is_bad(&error) => {
                     tracing::warn!(%error, %block, "what cannot be read is left out");
@@ -70,8 +70,6 @@ impl<'a> ReadWrite<'a> {
                 }
                 Err(error) => return Err(error),
             };
-            moved.copied += part.copied;
-            moved.zeroed += part.zeroed;
         }
         Ok(moved)
     }
@@ -83,7 +81,7 @@ impl<'a> ReadWrite<'a> {
         for &(len, is_zero) in runs {
             let run = ByteRange::new(range.offset + start as u64, len as u64);
             if is_zero {
-                moved.zeroed += zero(self.job, run).await?.zeroed;
+                moved += zero(self.job, run).await?;
             } else {
                 let mut part = self.buffers.take(len);
                 part.copy_from_slice(&buffer[start..start + len]);

@@ -46,23 +46,14 @@ async fn extents(job: &Job, range: ByteRange) -> Result<Vec<Extent>> {
         return Ok(Vec::from([Extent { range, kind: ExtentKind::Data }]));
     }
     // A chunk with any data is read as a whole.
-    block::survey(job.source.as_ref(), range, job.chunk.unwrap_or(job.align)).await
+    block::survey(job.source.as_ref(), range, job.chunk().unwrap_or(job.align)).await
 }
 
 /// The extent in pieces that end at multiples of the size of a request.
 fn cut(extent: Extent, job: &Job) -> impl Iterator<Item = Piece> {
     let (most, piece): (u64, fn(ByteRange) -> Piece) = match extent.kind {
-        ExtentKind::Data => (job.chunk.unwrap_or(job.request), Piece::Data),
+        ExtentKind::Data => (job.chunk().unwrap_or(job.request), Piece::Data),
         ExtentKind::Zero | ExtentKind::Hole => (job.zero_request, Piece::Zeroes),
     };
-    let end = extent.range.end();
-    let mut at = extent.range.offset;
-    std::iter::from_fn(move || {
-        (at < end).then(|| {
-            let next = (at - at % most).saturating_add(most).min(end);
-            let range = ByteRange::new(at, next - at);
-            at = next;
-            piece(range)
-        })
-    })
+    extent.range.pieces(most).map(piece)
 }

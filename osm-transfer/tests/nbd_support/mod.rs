@@ -17,6 +17,7 @@ use osm_transfer::block::{
 };
 use osm_transfer::nbd::{Export, Server, ServerOptions, Uri};
 use osm_transfer::{Error, ErrorKind, Result};
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::net::UnixListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -226,10 +227,8 @@ impl Peer {
         Self { child }
     }
 
-    /// Sends it a signal, by its name.
-    pub fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 }
 

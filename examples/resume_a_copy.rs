@@ -1,22 +1,22 @@
 //! A copy that continues where it was safe: kill it, and run it again.
 //!
 //! ```console
-//! $ cargo run -p osm-transfer --example resume -- SOURCE TARGET JOURNAL
+//! $ cargo run -p osm-examples --example resume_a_copy -- disk.img copy.img copy.journal
 //! ```
 
-use std::error::Error;
-
+use anyhow::{Context as _, Result};
 use osm_transfer::endpoint::{Endpoint, OpenOptions};
 use osm_transfer::journal::{Identity, Journal};
 use osm_transfer::transfer::Transfer;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let [from, to, path] = words.as_slice() else {
-        return Err("usage: resume SOURCE TARGET JOURNAL".into());
-    };
-    let (from, to): (Endpoint, Endpoint) = (from.parse()?, to.parse()?);
+async fn main() -> Result<()> {
+    let mut words = std::env::args().skip(1);
+    let usage = "usage: resume_a_copy SOURCE TARGET JOURNAL";
+    let from: Endpoint = words.next().context(usage)?.parse()?;
+    let to: Endpoint = words.next().context(usage)?.parse()?;
+    let path = words.next().context(usage)?;
+
     let options = OpenOptions::default();
     let source = from.open_source(&options).await?;
     let sink = to.open_sink(source.size(), &options).await?;
