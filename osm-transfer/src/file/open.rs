@@ -43,6 +43,7 @@ pub(super) fn source(path: PathBuf) -> Result<Opened> {
         zeroing: Zeroing::default(),
         uncached: AtomicBool::new(false),
         run: Mutex::new(ByteRange::new(0, 0)),
+        writing: Mutex::default(),
     })
 }
 
@@ -106,6 +107,7 @@ fn claim(path: PathBuf, size: u64) -> Result<Claim> {
         zeroing: Zeroing::default(),
         uncached: AtomicBool::new(false),
         run: Mutex::new(ByteRange::new(0, 0)),
+        writing: Mutex::default(),
     }))
 }
 

@@ -1,6 +1,8 @@
 //! Answers that wait in pipes: the kernel lends the pages of its cache from the disk to the socket.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::super::pipe::Outbox;
 use crate::Result;
@@ -11,21 +13,30 @@ const SHORTEST: usize = 32 << 10;
 
 /// The pipes of one connection, made as they are needed.
 pub(super) struct Outboxes {
-    idle: Mutex<Idle>,
+    idle: Mutex<Vec<Outbox>>,
+    /// How many more may be in use; closed where nothing is lent.
+    free: Arc<Semaphore>,
 }
 
-struct Idle {
-    outboxes: Vec<Outbox>,
-    /// How many more may be made.
-    left: usize,
+/// An answer in a pipe, and the right to have it there.
+pub(super) struct Lent {
+    pub(super) outbox: Outbox,
+    _turn: OwnedSemaphorePermit,
 }
 
 impl Outboxes {
     pub(super) fn new(most: usize) -> Self {
-        Self { idle: Mutex::new(Idle { outboxes: Vec::new(), left: most }) }
+        let free = Semaphore::new(most);
+        if most == 0 {
+            free.close();
+        }
+        Self { idle: Mutex::default(), free: Arc::new(free) }
     }
 
     /// An answer with this head and the bytes of `range`; none when they must be read instead.
+    ///
+    /// While every pipe is in use it waits for one: copying would take longer, and the answers
+    /// leave one after the other anyway.
     ///
     /// # Errors
     /// The disk failed.
@@ -34,55 +45,34 @@ impl Outboxes {
         source: &dyn BlockSource,
         range: ByteRange,
         head: &[u8],
-    ) -> Result<Option<Outbox>> {
+    ) -> Result<Option<Lent>> {
         let length = usize::try_from(range.len).unwrap_or(usize::MAX);
         if length < SHORTEST {
             return Ok(None);
         }
+        let Ok(turn) = Arc::clone(&self.free).acquire_owned().await else { return Ok(None) };
         let Some(mut outbox) = self.take() else { return Ok(None) };
         if length > outbox.room() {
-            self.put(outbox);
+            self.put(Lent { outbox, _turn: turn });
             return Ok(None);
         }
         // Dropped with whatever is in it, when something is in the way.
-        if outbox.push(head).is_err() {
+        if outbox.push(head).is_err() || source.feed(range, outbox.inlet()).await? != Some(range.len) {
             return Ok(None);
         }
-        let fed = source.feed(range, outbox.inlet()).await;
-        match fed.inspect_err(|_| self.lost())? {
-            Some(count) if count == range.len => {
-                outbox.fed(length);
-                Ok(Some(outbox))
-            }
-            _ => {
-                self.lost();
-                Ok(None)
-            }
-        }
+        outbox.fed(length);
+        Ok(Some(Lent { outbox, _turn: turn }))
     }
 
     fn take(&self) -> Option<Outbox> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(outbox) = idle.outboxes.pop() {
+        if let Some(outbox) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
             return Some(outbox);
         }
-        idle.left = idle.left.checked_sub(1)?;
-        match Outbox::new() {
-            Ok(outbox) => Some(outbox),
-            Err(_) => {
-                idle.left = 0;
-                None
-            }
-        }
+        Outbox::new().inspect_err(|_| self.free.close()).ok()
     }
 
     /// A sent answer's pipe, which is empty.
-    pub(super) fn put(&self, outbox: Outbox) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).outboxes.push(outbox);
-    }
-
-    /// A pipe is gone; another one may be made.
-    fn lost(&self) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).left += 1;
+    pub(super) fn put(&self, lent: Lent) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(lent.outbox);
     }
 }

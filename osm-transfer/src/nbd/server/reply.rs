@@ -2,10 +2,10 @@
 
 use std::io::IoSlice;
 
-use super::super::pipe::Outbox;
 use super::super::wire::consts::*;
 use super::super::wire::{BlockStatus, Chunk, Command, Errno, ErrorChunk, ReplyHeader, Request};
 use super::connection::{Link, lost};
+use super::outbox::Lent;
 use super::work::{ALLOCATION_ID, Answer, Refusal};
 use crate::block::zero_runs;
 
@@ -32,7 +32,7 @@ pub(super) async fn send(link: &Link, request: &Request, result: Result<Answer, 
         Ok(Answer::Data(data)) if chunked && looks_for_holes(link, request) => {
             return send_sparse(link, request, &data).await;
         }
-        Ok(Answer::Lent(outbox)) => return send_lent(link, outbox).await,
+        Ok(Answer::Lent(lent)) => return send_lent(link, lent).await,
         Ok(Answer::Data(data)) => (head_of_data(link, request), Some(data)),
         Ok(Answer::Nothing) if chunked => (last_chunk(NBD_REPLY_TYPE_NONE, cookie, 0), None),
         Ok(Answer::Nothing) => (ReplyHeader::Simple { error: Errno::OK, cookie }.encode(), None),
@@ -51,13 +51,13 @@ pub(super) fn head_of_data(link: &Link, request: &Request) -> Vec<u8> {
     head
 }
 
-async fn send_lent(link: &Link, mut outbox: Outbox) {
+async fn send_lent(link: &Link, mut lent: Lent) {
     let mut writer = link.writer.lock().await;
     if link.is_broken() {
         return;
     }
-    match link.moving(writer.send(&mut outbox)).await {
-        Ok(()) => link.outboxes.put(outbox),
+    match link.moving(writer.send(&mut lent.outbox)).await {
+        Ok(()) => link.outboxes.put(lent),
         Err(error) => link.fail(lost(error)),
     }
 }

@@ -1,9 +1,9 @@
 //! Carrying out one request: the checks, then the disk.
 
-use super::super::pipe::Outbox;
 use super::super::wire::consts::*;
 use super::super::wire::{Command, Descriptor, Errno, Request};
 use super::connection::Link;
+use super::outbox::Lent;
 use super::reply;
 use crate::block::{BlockSink, Buffer, ByteRange, ZeroMode};
 use crate::{Error, ErrorKind};
@@ -18,7 +18,7 @@ pub(super) enum Answer {
     Nothing,
     Data(Buffer),
     /// Head and all.
-    Lent(Outbox),
+    Lent(Lent),
     Status(Vec<Descriptor>),
 }
 
@@ -56,8 +56,8 @@ pub(super) async fn carry_out(link: &Link, request: &Request, payload: Option<Bu
             }
             if !reply::looks_for_holes(link, request) {
                 let head = reply::head_of_data(link, request);
-                if let Some(outbox) = link.outboxes.fill(export.source.as_ref(), range, &head).await? {
-                    return Ok(Answer::Lent(outbox));
+                if let Some(lent) = link.outboxes.fill(export.source.as_ref(), range, &head).await? {
+                    return Ok(Answer::Lent(lent));
                 }
             }
             let buffer = link.pool.take(request.len as usize);

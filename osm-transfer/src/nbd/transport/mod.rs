@@ -12,6 +12,7 @@ use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest};
 use tokio::net::{TcpStream, UnixStream, tcp, unix};
 
@@ -19,6 +20,10 @@ use self::writer::WriteStream;
 pub(crate) use self::writer::Writer;
 use super::pipe::{Pipe, Taken};
 use crate::block::{BlockSink, ByteRange};
+
+/// Bytes that a unix socket is asked to hold (`/proc/sys/net/core/wmem_max` may say less): some answers, so
+/// that a server goes on while its client writes, and neither wakes the other for every quarter of a mebibyte.
+const SEND_BUFFER: usize = 4 << 20;
 
 /// How many bytes a connection has moved; who watches it sees whether the peer stands still.
 #[derive(Debug, Clone, Default)]
@@ -71,6 +76,8 @@ fn pair(reader: ReadStream, writer: WriteStream) -> (Reader, Writer) {
 
 /// Both halves of a unix socket.
 pub(crate) fn unix(stream: UnixStream) -> (Reader, Writer) {
+    // Without it, all goes on as well, with less of a rest for whoever waits.
+    let _ = set_socket_send_buffer_size(&stream, SEND_BUFFER);
     let (reader, writer) = stream.into_split();
     pair(ReadStream::Unix(reader), WriteStream::Unix(writer))
 }
