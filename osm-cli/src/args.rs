@@ -309,6 +309,9 @@ pub(crate) enum Agent {
         device: PathBuf,
         #[command(flatten)]
         identity: Identity,
+        /// Compress what goes between the agents where that pays; both must, or neither.
+        #[arg(long)]
+        compress: bool,
     },
     /// Copy what standard input serves to a device; events go to standard error.
     Pull {
@@ -318,6 +321,9 @@ pub(crate) enum Agent {
         size: u64,
         #[command(flatten)]
         identity: Identity,
+        /// Compress what goes between the agents where that pays; both must, or neither.
+        #[arg(long)]
+        compress: bool,
     },
     /// Hash the first bytes of a device.
     Hash {

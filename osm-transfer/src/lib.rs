@@ -8,6 +8,7 @@
 //!   transfer   moves a source to a sink                  hash        says whether they are equal
 //!      |
 //!   journal    how far a transfer is safe                decorate    disks with a rate, or with patience
+//!   packed     a byte stream that is compressed on its way
 //! ```
 
 #![deny(unsafe_code)]
@@ -20,6 +21,7 @@ pub mod file;
 pub mod hash;
 pub mod journal;
 pub mod nbd;
+pub mod packed;
 pub mod runtime;
 mod sys;
 pub mod transfer;

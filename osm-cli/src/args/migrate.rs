@@ -42,6 +42,9 @@ pub(crate) struct Migrate {
     /// How many disks of a workload are copied at once.
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub(crate) disks: usize,
+    /// Compress disks on their way, where the link is slower than the processors: for sites far apart.
+    #[arg(long)]
+    pub(crate) compress: bool,
     /// After a failure, delete the unfinished copies instead of keeping them for the next run.
     #[arg(long)]
     pub(crate) cleanup: bool,

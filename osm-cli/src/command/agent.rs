@@ -10,11 +10,11 @@ use crate::args::Agent;
 
 pub(crate) async fn run(arguments: Agent) -> Result<ExitCode> {
     match arguments {
-        Agent::Export { device, identity } => {
-            agent::export(ExportArgs { device, identity: identity.into() }).await?;
+        Agent::Export { device, identity, compress } => {
+            agent::export(ExportArgs { device, identity: identity.into(), compress }).await?;
         }
-        Agent::Pull { device, size, identity } => {
-            agent::pull(PullArgs { device, size, identity: identity.into() }).await?;
+        Agent::Pull { device, size, identity, compress } => {
+            agent::pull(PullArgs { device, size, identity: identity.into(), compress }).await?;
         }
         Agent::Hash { device, size, identity } => {
             agent::hash(HashArgs { device, size, identity: identity.into() }).await?;

@@ -89,6 +89,7 @@ fn workloads(lab: &Lab, data_dir: &Path) -> args::Migrate {
         no_stop: false,
         workloads: 2,
         disks: 2,
+        compress: false,
         cleanup: false,
         timeout: Some(60),
         guest: args::Guest::default(),

@@ -71,6 +71,7 @@ fn options(vars: Option<&Vars>, arguments: args::Migrate) -> MigrationOptions {
         stop: !arguments.no_stop && vars.and_then(|vars| vars.stop) != Some(false),
         workloads: arguments.workloads,
         disks: arguments.disks,
+        compress: arguments.compress,
         cleanup: arguments.cleanup || vars.and_then(|vars| vars.cleanup) == Some(true),
         timeout: timeout.unwrap_or(MigrationOptions::default().timeout),
         machine_type: arguments.guest.machine_type,

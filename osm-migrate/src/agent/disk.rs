@@ -13,7 +13,7 @@ use rustix::fs::Advice;
 
 use super::report::{Report, Reporter};
 use super::stdio::{Reader, Writer};
-use super::{ExportArgs, HashArgs, Identity, PullArgs, device};
+use super::{ExportArgs, HashArgs, Identity, PullArgs, device, stdio};
 use crate::{Error, ErrorKind, Result};
 
 /// How long a destination may be held by another writer: one whose orchestrator was killed ends
@@ -25,11 +25,13 @@ pub(super) async fn serve(args: ExportArgs, reader: Reader, writer: Writer) -> R
     let source = open_source(&args.device).await?;
     Identity::check(args.identity.as_ref(), &args.device)?;
     let server = Server::new(vec![Export::read_only("", source)], ServerOptions::default());
+    let (reader, writer) = if args.compress { stdio::packed(reader, writer)? } else { (reader, writer) };
     Ok(server.serve_stream(reader, writer).await?)
 }
 
 /// Copies what the stream serves to the device.
 pub(super) async fn pull(args: PullArgs, reader: Reader, writer: Writer, reporter: Reporter) -> Result<()> {
+    let (reader, writer) = if args.compress { stdio::packed(reader, writer)? } else { (reader, writer) };
     let client = Arc::new(Client::over(reader, writer, "", &ClientOptions::default()).await?);
     if client.size() != args.size {
         let message = format!("the source serves {} bytes, not {}", client.size(), args.size);
@@ -125,13 +127,13 @@ mod tests {
             fs::write(self.path("target"), vec![fill; usize::try_from(size).unwrap()]).unwrap();
         }
         /// Both agents over one socket pair.
-        async fn copy(&self, size: u64) -> (Result<()>, Result<()>, Vec<Report>) {
+        async fn copy(&self, size: u64, compress: bool) -> (Result<()>, Result<()>, Vec<Report>) {
             let (near, far) = UnixStream::pair().unwrap();
             let (reporter, inbox) = Reporter::to_channel();
             let (near_read, near_write) = near.into_split();
             let (far_read, far_write) = far.into_split();
-            let args = PullArgs { device: self.path("target"), size, identity: None };
-            let export = ExportArgs { device: self.path("source"), identity: None };
+            let args = PullArgs { device: self.path("target"), size, identity: None, compress };
+            let export = ExportArgs { device: self.path("source"), identity: None, compress };
             let (served, pulled) = tokio::join!(
                 Box::pin(serve(export, Box::new(near_read), Box::new(near_write))),
                 Box::pin(pull(args, Box::new(far_read), Box::new(far_write), reporter)),
@@ -151,20 +153,22 @@ mod tests {
     #[tokio::test]
     async fn a_pulled_disk_is_equal_whatever_was_there_before() {
         let disks = Disks::new();
-        disks.target(SIZE, 0xff);
-        let (served, pulled, reports) = disks.copy(SIZE).await;
-        served.unwrap();
-        pulled.unwrap();
-        assert!(matches!(reports.last(), Some(Report::Pulled { size: SIZE, .. })), "{reports:?}");
-        assert_eq!(fs::read(disks.path("source")).unwrap(), fs::read(disks.path("target")).unwrap());
-        assert_eq!(disks.root("source", SIZE).await, disks.root("target", SIZE).await);
+        for compress in [false, true] {
+            disks.target(SIZE, 0xff);
+            let (served, pulled, reports) = disks.copy(SIZE, compress).await;
+            served.unwrap();
+            pulled.unwrap();
+            assert!(matches!(reports.last(), Some(Report::Pulled { size: SIZE, .. })), "{reports:?}");
+            assert_eq!(fs::read(disks.path("source")).unwrap(), fs::read(disks.path("target")).unwrap());
+            assert_eq!(disks.root("source", SIZE).await, disks.root("target", SIZE).await);
+        }
     }
 
     #[tokio::test]
     async fn the_tail_of_a_larger_destination_is_neither_written_nor_hashed() {
         let disks = Disks::new();
         disks.target(SIZE + 4096, 0xff);
-        disks.copy(SIZE).await.1.unwrap();
+        disks.copy(SIZE, false).await.1.unwrap();
         let target = fs::read(disks.path("target")).unwrap();
         assert!(target[usize::try_from(SIZE).unwrap()..].iter().all(|byte| *byte == 0xff));
         assert_eq!(disks.root("source", SIZE).await, disks.root("target", SIZE).await);
@@ -174,7 +178,7 @@ mod tests {
     async fn another_size_than_expected_is_refused_before_a_byte_is_written() {
         let disks = Disks::new();
         disks.target(SIZE, 0xff);
-        let (_, pulled, _) = disks.copy(SIZE + 512).await;
+        let (_, pulled, _) = disks.copy(SIZE + 512, false).await;
         assert_eq!(pulled.unwrap_err().kind(), ErrorKind::Agent);
         assert!(fs::read(disks.path("target")).unwrap().iter().all(|byte| *byte == 0xff));
     }
@@ -183,7 +187,7 @@ mod tests {
     async fn a_destination_too_small_is_refused() {
         let disks = Disks::new();
         disks.target(SIZE - 512, 0xff);
-        let (_, pulled, _) = disks.copy(SIZE).await;
+        let (_, pulled, _) = disks.copy(SIZE, false).await;
         assert!(pulled.unwrap_err().to_string().contains("destination has"));
     }
 
@@ -201,8 +205,13 @@ mod tests {
         let (near_read, near_write) = near.into_split();
         let (far_read, far_write) = far.into_split();
         // The source is what the name leads to, the target is not.
-        let export = ExportArgs { device: disks.path("source"), identity: identity.clone() };
-        let pull_args = PullArgs { device: disks.path("target"), size: SIZE, identity: identity.clone() };
+        let export = ExportArgs { device: disks.path("source"), identity: identity.clone(), compress: false };
+        let pull_args = PullArgs {
+            device: disks.path("target"),
+            size: SIZE,
+            identity: identity.clone(),
+            compress: false,
+        };
         let (served, pulled) = tokio::join!(
             Box::pin(serve(export, Box::new(near_read), Box::new(near_write))),
             Box::pin(pull(pull_args, Box::new(far_read), Box::new(far_write), reporter.clone())),
@@ -222,7 +231,7 @@ mod tests {
         drop(near);
         let (reporter, inbox) = Reporter::to_channel();
         let (read, write) = far.into_split();
-        let args = PullArgs { device: disks.path("target"), size: SIZE, identity: None };
+        let args = PullArgs { device: disks.path("target"), size: SIZE, identity: None, compress: false };
         assert!(pull(args, Box::new(read), Box::new(write), reporter).await.is_err());
         assert_eq!(inbox.into_iter().count(), 0, "no result was reported");
     }

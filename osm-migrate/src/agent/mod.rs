@@ -30,6 +30,9 @@ pub use self::report::Report;
 /// away is not noticed.
 pub const LEASH: &str = "OSM_AGENT_LEASH";
 
+/// Both agents of a disk get it, or neither.
+const COMPRESS: &str = "--compress";
+
 /// Which volume a device must be once it is open. Between looking for it and opening it, the host may
 /// have given its name to another volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +50,8 @@ pub struct ExportArgs {
     pub device: PathBuf,
     /// The volume that it must be.
     pub identity: Option<Identity>,
+    /// What goes to the other agent is compressed where that pays.
+    pub compress: bool,
 }
 
 /// Arguments of `agent pull`.
@@ -58,6 +63,8 @@ pub struct PullArgs {
     pub size: u64,
     /// The volume that it must be.
     pub identity: Option<Identity>,
+    /// What comes from the other agent is compressed.
+    pub compress: bool,
 }
 
 /// Arguments of `agent hash`.
@@ -126,11 +133,13 @@ impl AgentCommand {
             Self::Export(args) => {
                 words.extend(["export".into(), args.device.clone().into()]);
                 words.extend(Identity::words(args.identity.as_ref()));
+                words.extend(args.compress.then(|| COMPRESS.into()));
             }
             Self::Pull(args) => {
                 words.extend(["pull".into(), args.device.clone().into()]);
                 words.extend(["--size".into(), args.size.to_string().into()]);
                 words.extend(Identity::words(args.identity.as_ref()));
+                words.extend(args.compress.then(|| COMPRESS.into()));
             }
             Self::Hash(args) => {
                 words.extend(["hash".into(), args.device.clone().into()]);

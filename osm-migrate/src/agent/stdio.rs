@@ -6,6 +6,7 @@
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::net::UnixStream as StdStream;
 
+use osm_transfer::packed::{PackedWriter, UnpackedReader};
 use rustix::fs::{FileType, fstat};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
@@ -20,6 +21,11 @@ pub(super) type Writer = Box<dyn AsyncWrite + Send + Unpin>;
 pub(super) fn open() -> Result<(Reader, Writer)> {
     let (input, output) = (std::io::stdin(), std::io::stdout());
     Ok((reader(input.as_fd())?, writer(output.as_fd())?))
+}
+
+/// The same, compressed on the way.
+pub(super) fn packed(reader: Reader, writer: Writer) -> Result<(Reader, Writer)> {
+    Ok((Box::new(UnpackedReader::new(reader)?), Box::new(PackedWriter::new(writer)?)))
 }
 
 /// A duplicate, so that the process's own descriptors stay as they are.

@@ -16,6 +16,8 @@ pub struct MigrationOptions {
     pub workloads: usize,
     /// How many disks of a workload are copied at once.
     pub disks: usize,
+    /// Disks are compressed on their way where that pays.
+    pub compress: bool,
     /// After a failure, delete the unfinished copies instead of keeping them for the next run.
     /// Finished copies are never deleted.
     pub cleanup: bool,
@@ -77,6 +79,7 @@ impl Default for MigrationOptions {
             stop: true,
             workloads: 2,
             disks: 2,
+            compress: false,
             cleanup: false,
             timeout: Duration::from_secs(600),
             machine_type: None,

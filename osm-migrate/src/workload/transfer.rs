@@ -59,12 +59,14 @@ impl Job<'_> {
         let export = AgentCommand::Export(ExportArgs {
             device: pair.from.path.clone(),
             identity: Some(pair.from.identity.clone()),
+            compress: self.options().compress,
         });
         let mut server = self.src.host.spawn(export, AgentStdio::Socket(OwnedFd::from(near))).await?;
         let pull = AgentCommand::Pull(PullArgs {
             device: pair.to.path.clone(),
             size,
             identity: Some(pair.to.identity.clone()),
+            compress: self.options().compress,
         });
         let client = self.dst.host.spawn(pull, AgentStdio::Socket(OwnedFd::from(far))).await?;
         let disk = pair.disk;
