@@ -9,12 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use futures_util::FutureExt as _;
 use memory::{Sink, Source, block_on};
 use nbd_support::{MemoryDisk, Running, pattern};
-use osm_transfer::block::{BlockSource, Buffer, ByteRange, Capabilities, Extent, ExtentKind};
-use osm_transfer::decorate::{Patience, Reconnect};
+use osm_transfer::block::{BlockSource, ByteRange, ExtentKind};
+use osm_transfer::decorate::{Counted, Counts, Faulty, Patience, Reconnect};
 use osm_transfer::endpoint::{Endpoint, OpenOptions};
 use osm_transfer::file::FileDisk;
 use osm_transfer::nbd::{Export, ServerOptions};
@@ -22,14 +21,6 @@ use osm_transfer::transfer::Transfer;
 use osm_transfer::{Error, ErrorKind, Result, Retry};
 
 const QUICK: Patience = Patience { attempts: 3, first_delay: Duration::from_millis(1) };
-
-/// A disk whose connection breaks after so many requests.
-#[derive(Debug)]
-struct Frail {
-    disk: Source,
-    left: AtomicUsize,
-    error: fn() -> Error,
-}
 
 fn broken() -> Error {
     Error::new(ErrorKind::Io, "the connection broke").with_retry(Retry::Safe)
@@ -39,45 +30,16 @@ fn bad_sector() -> Error {
     Error::new(ErrorKind::Io, "input/output error")
 }
 
-impl Frail {
-    fn live(&self) -> Result<()> {
-        match self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) {
-            Ok(_) => Ok(()),
-            Err(_) => Err((self.error)()),
-        }
-    }
-}
-
-#[async_trait]
-impl BlockSource for Frail {
-    fn size(&self) -> u64 {
-        self.disk.size()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.disk.capabilities()
-    }
-
-    async fn read(&self, offset: u64, buffer: Buffer) -> Result<Buffer> {
-        self.live()?;
-        self.disk.read(offset, buffer).await
-    }
-
-    async fn extents(&self, range: ByteRange) -> Result<Vec<Extent>> {
-        self.live()?;
-        self.disk.extents(range).await
-    }
-}
-
 /// A disk that lives for `requests` each time it is opened, `opens` times; how often it was opened.
-async fn frail(requests: usize, opens: usize, error: fn() -> Error) -> (Reconnect, Arc<AtomicUsize>) {
+async fn frail(requests: u64, opens: usize, error: fn() -> Error) -> (Reconnect, Arc<AtomicUsize>) {
     let opened = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&opened);
     let open = move || {
         let disk = match count.fetch_add(1, Ordering::Relaxed) < opens {
             true => {
                 let disk = Source::new(&[(40_000, ExtentKind::Data), (9_000, ExtentKind::Hole)]);
-                Ok(Arc::new(Frail { disk, left: AtomicUsize::new(requests), error }) as Arc<dyn BlockSource>)
+                Ok(Arc::new(Faulty::new(Arc::new(disk)).breaks_after(requests, error))
+                    as Arc<dyn BlockSource>)
             }
             false => Err(broken()),
         };
@@ -123,11 +85,22 @@ fn another_disk_in_its_place_is_refused() {
     let open = move || {
         let length = 4000 + count.fetch_add(1, Ordering::Relaxed) as u64;
         let disk = Source::new(&[(length, ExtentKind::Data)]);
-        let disk: Arc<dyn BlockSource> = Arc::new(Frail { disk, left: AtomicUsize::new(1), error: broken });
+        let disk: Arc<dyn BlockSource> = Arc::new(Faulty::new(Arc::new(disk)).breaks_after(1, broken));
         std::future::ready(Ok(disk)).boxed()
     };
     let error = block_on(async { copied(Reconnect::open(open, QUICK).await.unwrap()).await.unwrap_err() });
     assert_eq!(error.kind(), ErrorKind::Mismatch, "{error}");
+}
+
+#[test]
+fn what_is_asked_of_a_disk_is_counted() {
+    let disk = Source::new(&[(3000, ExtentKind::Data), (500, ExtentKind::Hole), (20, ExtentKind::Data)]);
+    let disk = Faulty::new(Arc::new(disk)).bad(ByteRange::new(3510, 1), bad_sector);
+    let disk = Arc::new(Counted::new(Arc::new(disk)));
+    let sink = Arc::new(Sink::dirty(3520));
+    let builder = Transfer::builder().source(Arc::clone(&disk) as _).sink(sink).request(1000).in_flight(1000);
+    block_on(builder.build().unwrap().run()).unwrap_err();
+    assert_eq!(disk.counts(), Counts { reads: 4, bytes: 3000, extents: 1, failures: 1 });
 }
 
 #[tokio::test]

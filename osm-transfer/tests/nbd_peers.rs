@@ -14,6 +14,7 @@ use std::time::Duration;
 use nbd_support::{MemoryDisk, PAGE, Peer, Running, have, pattern, run};
 use osm_transfer::block::{BlockSink, BlockSource, Buffer, ByteRange, Extent, ExtentKind, ZeroMode};
 use osm_transfer::nbd::{Client, ClientOptions, Export, ServerOptions, Uri, compat, list};
+use osm_transfer::transfer::Transfer;
 use osm_transfer::{ErrorKind, nbd as ours};
 use tempfile::TempDir;
 
@@ -397,4 +398,30 @@ async fn a_client_is_a_source_for_a_server() {
     client.close().await.unwrap();
     proxy.stop().await;
     server.stop().await;
+}
+
+#[tokio::test]
+async fn a_disk_of_nbdkit_goes_to_qemu_nbd_through_the_kernel() {
+    if !have(&["nbdkit", "qemu-nbd"]) {
+        return;
+    }
+    let dir = TempDir::new().unwrap();
+    let file = sparse_file(&dir);
+    let (from, to, target) = (dir.path().join("from"), dir.path().join("to"), dir.path().join("target.img"));
+    std::fs::write(&target, vec![0xee; 8 * MIB]).unwrap();
+    let mut command = Command::new("nbdkit");
+    command.args(["--foreground", "--exit-with-parent", "--unix"]).arg(&from).arg("file").arg(&file);
+    let _nbdkit = Peer::serve(&mut command, &from).await;
+    let mut command = Command::new("qemu-nbd");
+    command.args(["--persistent", "--shared=0", "--format=raw", "--socket"]).arg(&to).arg(&target);
+    let _qemu = Peer::serve(&mut command, &to).await;
+    let client = Arc::new(Client::connect(&Uri::unix(&from, ""), &ClientOptions::default()).await.unwrap());
+    let sink = Arc::new(Client::connect(&Uri::unix(&to, ""), &ClientOptions::default()).await.unwrap());
+    let splices =
+        BlockSource::capabilities(client.as_ref()).splice && BlockSink::capabilities(sink.as_ref()).splice;
+    assert!(splices, "both have sockets and blocks of one byte");
+    let builder = Transfer::builder().source(client).sink(Arc::clone(&sink) as _);
+    builder.build().unwrap().run().await.unwrap();
+    sink.close().await.unwrap();
+    assert!(std::fs::read(&target).unwrap() == sparse_bytes());
 }

@@ -8,47 +8,30 @@ mod nbd_support;
 use std::process::Command;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use memory::{Reading, Sink, Source, block_on};
 use nbd_support::{Peer, have, pattern};
-use osm_transfer::block::{BlockSource, Buffer, ByteRange, Capabilities, Extent, ExtentKind};
+use osm_transfer::block::{ByteRange, ExtentKind};
+use osm_transfer::decorate::Faulty;
 use osm_transfer::file::FileDisk;
 use osm_transfer::nbd::{Client, ClientOptions};
 use osm_transfer::transfer::{Transfer, Verify};
-use osm_transfer::{Error, ErrorKind, Result, Retry};
+use osm_transfer::{Error, ErrorKind, Retry};
 use proptest::prelude::*;
 
 const BLOCK: u64 = 4 << 10;
 
-/// A disk that fails wherever a read meets one of these bytes.
-#[derive(Debug)]
-struct Scratched {
-    disk: Source,
-    bad: Vec<u64>,
-    retry: Retry,
+fn unreadable() -> Error {
+    Error::new(ErrorKind::Io, "input/output error")
 }
 
-#[async_trait]
-impl BlockSource for Scratched {
-    fn size(&self) -> u64 {
-        self.disk.size()
-    }
+fn broken() -> Error {
+    Error::new(ErrorKind::Io, "the connection broke").with_retry(Retry::Safe)
+}
 
-    fn capabilities(&self) -> Capabilities {
-        self.disk.capabilities()
-    }
-
-    async fn read(&self, offset: u64, buffer: Buffer) -> Result<Buffer> {
-        let range = offset..offset + buffer.len() as u64;
-        if self.bad.iter().any(|byte| range.contains(byte)) {
-            return Err(Error::new(ErrorKind::Io, "input/output error").with_retry(self.retry));
-        }
-        self.disk.read(offset, buffer).await
-    }
-
-    async fn extents(&self, range: ByteRange) -> Result<Vec<Extent>> {
-        self.disk.extents(range).await
-    }
+/// A disk that fails wherever a read meets one of these bytes.
+fn scratched(disk: Source, bad: &[u64], error: fn() -> Error) -> Arc<Faulty> {
+    let disk = Faulty::new(Arc::new(disk));
+    Arc::new(bad.iter().fold(disk, |disk, byte| disk.bad(ByteRange::new(*byte, 1), error)))
 }
 
 proptest! {
@@ -65,7 +48,7 @@ proptest! {
         let is_lost = |at: u64| bad.iter().any(|byte| byte / BLOCK == at / BLOCK);
         let wanted = disk.bytes.clone();
         let sink = Arc::new(Sink::dirty(wanted.len()));
-        let source = Arc::new(Scratched { disk, bad: bad.clone(), retry: Retry::Never });
+        let source = scratched(disk, &bad, unreadable);
         let builder = Transfer::builder().source(source).sink(Arc::clone(&sink) as _);
         let report = block_on(builder.request(request).skip_bad().build().unwrap().run()).unwrap();
         for (at, (found, wanted)) in sink.bytes().iter().zip(&wanted).enumerate() {
@@ -81,17 +64,17 @@ proptest! {
     }
 }
 
-fn scratched(retry: Retry) -> Arc<Scratched> {
-    Arc::new(Scratched { disk: Source::new(&[(9000, ExtentKind::Data)]), bad: vec![5000], retry })
+fn one_sector(error: fn() -> Error) -> Arc<Faulty> {
+    scratched(Source::new(&[(9000, ExtentKind::Data)]), &[5000], error)
 }
 
 #[test]
 fn a_bad_sector_is_an_error_unless_it_may_be_left_out() {
     let sink = || Arc::new(Sink::dirty(9000));
-    let builder = Transfer::builder().source(scratched(Retry::Never)).sink(sink());
+    let builder = Transfer::builder().source(one_sector(unreadable)).sink(sink());
     assert_eq!(block_on(builder.build().unwrap().run()).unwrap_err().kind(), ErrorKind::Io);
     // A connection that broke says nothing of the disk.
-    let builder = Transfer::builder().source(scratched(Retry::Safe)).sink(sink()).skip_bad();
+    let builder = Transfer::builder().source(one_sector(broken)).sink(sink()).skip_bad();
     assert_eq!(block_on(builder.build().unwrap().run()).unwrap_err().retry(), Retry::Safe);
 }
 
@@ -100,7 +83,7 @@ fn what_is_left_out_is_not_called_verified() {
     let sink = Arc::new(Sink::dirty(9000));
     for verify in [Verify::Inline, Verify::ReadBack] {
         let copy = Arc::new(Reading(Arc::clone(&sink)));
-        let builder = Transfer::builder().source(scratched(Retry::Never)).sink(Arc::clone(&sink) as _);
+        let builder = Transfer::builder().source(one_sector(unreadable)).sink(Arc::clone(&sink) as _);
         let error = builder.skip_bad().verify(verify).verify_with(copy).build().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
     }

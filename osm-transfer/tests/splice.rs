@@ -4,14 +4,15 @@
 
 mod nbd_support;
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use nbd_support::{MemoryDisk, PAGE, Running, pattern};
-use osm_transfer::block::{BlockSink, BlockSource, Buffer, ByteRange, Capabilities, ZeroMode};
+use osm_transfer::block::{BlockSink, BlockSize, BlockSource, Buffer, ByteRange, Capabilities, ZeroMode};
 use osm_transfer::file::FileDisk;
-use osm_transfer::nbd::{Client, ClientOptions};
+use osm_transfer::nbd::{Client, ClientOptions, Export, ServerOptions};
 use osm_transfer::transfer::Transfer;
 use osm_transfer::{Error, ErrorKind, Result};
 
@@ -48,7 +49,7 @@ impl BlockSink for Failing {
         Ok(buffer)
     }
 
-    async fn splice(&self, range: ByteRange, pipe: BorrowedFd<'_>) -> Result<()> {
+    async fn splice(&self, range: ByteRange, pipe: &Arc<OwnedFd>) -> Result<()> {
         let fails = (range.offset..range.end()).contains(&self.bad);
         let mut left = if fails { 1000 } else { usize::try_from(range.len).unwrap() };
         let mut bytes = vec![0; 1 << 16];
@@ -130,4 +131,53 @@ async fn an_error_of_the_sink_is_told_as_its_own_and_the_connection_lives_on() {
     let transfer = Transfer::builder().source(client.clone()).sink(sink).build().unwrap();
     assert_eq!(transfer.run().await.unwrap_err().kind(), ErrorKind::NoSpace);
     server.stop().await;
+}
+
+/// From one server to another; the target takes small writes only, or splices at its own block size.
+#[tokio::test]
+async fn from_server_to_server_the_kernel_moves_the_bytes() {
+    const SIZE: usize = 20 << 20;
+    for (minimum, maximum) in [(1, u32::MAX), (1, 100_000), (512, 1 << 20)] {
+        let source = Arc::new(MemoryDisk::patterned(SIZE));
+        source.allocated.lock().unwrap()[100..300].fill(false);
+        source.bytes.lock().unwrap()[100 * 4096..300 * 4096].fill(0);
+        let block_size = BlockSize { minimum, preferred: 4096, maximum };
+        let target = Arc::new(MemoryDisk { block_size, ..MemoryDisk::new(SIZE) });
+        target.bytes.lock().unwrap().fill(0xee);
+        let from = Running::start(
+            vec![Export::read_only("disk", Arc::clone(&source) as _)],
+            ServerOptions::default(),
+        );
+        let export = Export::writable("disk", Arc::clone(&target) as _, Arc::clone(&target) as _);
+        let to = Running::start(vec![export], ServerOptions::default());
+        let options = ClientOptions::default();
+        let client = Arc::new(Client::connect(&from.uri, &options).await.unwrap());
+        let sink = Arc::new(Client::connect(&to.uri, &options).await.unwrap());
+        assert_eq!(BlockSink::capabilities(sink.as_ref()).splice, minimum == 1);
+        let builder = Transfer::builder().source(client).sink(Arc::clone(&sink) as _);
+        let report = builder.build().unwrap().run().await.unwrap();
+        assert_eq!(report.zeroed, 200 * 4096);
+        assert!(
+            *target.bytes.lock().unwrap() == *source.bytes.lock().unwrap(),
+            "blocks of {minimum} to {maximum}"
+        );
+        assert!(target.flushes.load(Ordering::Relaxed) > 0);
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_the_target_refuses_is_its_error() {
+    let source = Arc::new(MemoryDisk::patterned(8 << 20));
+    let target = Arc::new(MemoryDisk { bad: Some(2 << 20), ..MemoryDisk::new(8 << 20) });
+    let from = Running::start(vec![Export::read_only("disk", source)], ServerOptions::default());
+    let export = Export::writable("disk", Arc::clone(&target) as _, target);
+    let to = Running::start(vec![export], ServerOptions::default());
+    let client = Arc::new(Client::connect(&from.uri, &ClientOptions::default()).await.unwrap());
+    let sink = Arc::new(Client::connect(&to.uri, &ClientOptions::default()).await.unwrap());
+    let builder = Transfer::builder().source(Arc::clone(&client) as _).sink(sink);
+    let error = builder.build().unwrap().run().await.unwrap_err();
+    assert_eq!(error.context().operation, Some("write"), "{error}");
+    assert_eq!(error.context().offset, Some(2 << 20), "{error}");
+    // The source's connections are none the worse.
+    client.read(0, Buffer::zeroed(4096)).await.unwrap();
 }

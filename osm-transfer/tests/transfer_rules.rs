@@ -5,7 +5,6 @@
 mod memory;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -13,6 +12,7 @@ use memory::{Act, PLAIN, Sink, Source, block_on};
 use osm_transfer::block::{
     BlockSize, BlockSource, Buffer, ByteRange, Capabilities, Extent, ExtentKind, ZeroMode,
 };
+use osm_transfer::decorate::Counted;
 use osm_transfer::file::FileDisk;
 use osm_transfer::transfer::{CancelFlag, Transfer, Verify};
 use osm_transfer::{Error, ErrorKind};
@@ -80,7 +80,8 @@ fn holes_are_not_read_and_zeroes_are_found_only_where_extents_are_unknown() {
     let requests = |extents: bool, kinds: &[(u64, ExtentKind)]| {
         let mut source = Source::new(kinds);
         source.capabilities = Capabilities { extents, ..PLAIN };
-        let (source, sink) = (Arc::new(source), Arc::new(Sink::fresh(3 * 4096)));
+        let source = Arc::new(Counted::new(Arc::new(source)));
+        let sink = Arc::new(Sink::fresh(3 * 4096));
         let transfer = Transfer::builder()
             .source(Arc::clone(&source) as _)
             .sink(Arc::clone(&sink) as _)
@@ -88,7 +89,7 @@ fn holes_are_not_read_and_zeroes_are_found_only_where_extents_are_unknown() {
             .build()
             .unwrap();
         let report = block_on(transfer.run()).unwrap();
-        (source.reads.load(Ordering::Relaxed), sink.acts(), report.copied)
+        (source.counts().reads, sink.acts(), report.copied)
     };
     let written = vec![Act::Write(ByteRange::new(4096, 4096)), Act::Flush];
     assert_eq!(requests(true, &layout), (1, written.clone(), 4096));
@@ -145,7 +146,7 @@ fn zeroes_in_the_middle_of_a_request_stay_a_hole() {
 
 #[test]
 fn a_raised_flag_stops_a_transfer_before_its_first_request() {
-    let source = Arc::new(Source::new(&[(4096, ExtentKind::Data)]));
+    let source = Arc::new(Counted::new(Arc::new(Source::new(&[(4096, ExtentKind::Data)]))));
     let sink = Arc::new(Sink::dirty(4096));
     let cancel = CancelFlag::new();
     cancel.cancel();
@@ -153,7 +154,7 @@ fn a_raised_flag_stops_a_transfer_before_its_first_request() {
     let builder = Transfer::builder().source(Arc::clone(&source) as _).sink(Arc::clone(&sink) as _);
     let error = block_on(builder.cancel(cancel).build().unwrap().run()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Interrupted);
-    assert_eq!(source.reads.load(Ordering::Relaxed), 0);
+    assert_eq!(source.counts().reads, 0);
     assert!(sink.acts().is_empty());
 }
 

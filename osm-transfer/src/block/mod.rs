@@ -137,12 +137,13 @@ pub trait BlockSink: fmt::Debug + Send + Sync {
     /// The buffer's range is out of bounds or misaligned, the disk is full, read-only or failed.
     async fn write(&self, offset: u64, buffer: Buffer) -> Result<Buffer>;
 
-    /// Writes to `range` what `pipe` holds next, where the capabilities say `splice`. May block its
-    /// thread, which should be one that moves data ([`crate::runtime`]).
+    /// Writes to `range` what `pipe` holds next, where the capabilities say `splice`. A disk with a
+    /// descriptor may block its thread, which should be one that moves data ([`crate::runtime`]); one without
+    /// waits for somebody else, and has several at once.
     ///
     /// # Errors
     /// As for `write`; some of the bytes may be left in the pipe.
-    async fn splice(&self, range: ByteRange, _pipe: BorrowedFd<'_>) -> Result<()> {
+    async fn splice(&self, range: ByteRange, _pipe: &Arc<OwnedFd>) -> Result<()> {
         Err(no_splice(range))
     }
 

@@ -233,12 +233,12 @@ impl BlockSink for FileDisk {
         .await
     }
 
-    async fn splice(&self, range: ByteRange, pipe: BorrowedFd<'_>) -> Result<()> {
+    async fn splice(&self, range: ByteRange, pipe: &Arc<OwnedFd>) -> Result<()> {
         self.writer("write")?;
         self.opened.check(range).map_err(|error| error.with_operation("write"))?;
         self.opened.untouched.store(false, Ordering::Release);
         let _turn = self.opened.turn_to_write();
-        spliced::write(&self.opened.file, pipe, range)
+        spliced::write(&self.opened.file, pipe.as_fd(), range)
             .map_err(|error| self.opened.at(open::io(error), range).with_operation("write"))
     }
 

@@ -3,8 +3,8 @@
 //! It is filled before it is drained: one long write to a disk costs less than many short ones.
 
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::sync::Arc;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with, splice};
@@ -21,7 +21,7 @@ const PAGE: usize = 4096;
 
 /// A pipe of which both ends are ours.
 pub(super) struct Pipe {
-    out: OwnedFd,
+    out: Arc<OwnedFd>,
     into: OwnedFd,
     held: u64,
 }
@@ -66,23 +66,25 @@ impl Outbox {
         self.held += count;
     }
 
-    /// Bytes in it.
-    pub(super) fn held(&self) -> usize {
-        self.held
+    /// Where it comes out, and how many bytes will.
+    pub(super) fn outlet(&self) -> (&OwnedFd, usize) {
+        (&self.out, self.held)
     }
 
-    /// Gives the socket what it takes; how many bytes. `WouldBlock` always means the socket.
-    pub(super) fn give(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
-        let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
-        match splice(&self.out, None, socket, None, self.held, flags) {
-            Ok(0) => Err(ErrorKind::WriteZero.into()),
-            Ok(count) => {
-                self.held -= count;
-                Ok(count)
-            }
-            Err(Errno::INTR) => Ok(0),
-            Err(error) => Err(error.into()),
-        }
+    /// Everything in it was sent.
+    pub(super) fn sent(&mut self) {
+        self.held = 0;
+    }
+}
+
+/// Gives the socket up to `most` bytes of what `pipe` holds, and it holds that much; how many it took.
+/// `WouldBlock` always means the socket.
+pub(super) fn give(pipe: BorrowedFd<'_>, socket: BorrowedFd<'_>, most: usize) -> io::Result<usize> {
+    match splice(pipe, None, socket, None, most, SpliceFlags::NONBLOCK | SpliceFlags::MOVE) {
+        Ok(0) => Err(ErrorKind::WriteZero.into()),
+        Ok(count) => Ok(count),
+        Err(Errno::INTR) => Ok(0),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -99,7 +101,7 @@ impl Pipe {
         let (out, into) = pipe_with(PipeFlags::CLOEXEC)?;
         // Where many pipes are open already, it stays as small as it is.
         let _ = fcntl_setpipe_size(&into, CAPACITY);
-        Ok(Self { out, into, held: 0 })
+        Ok(Self { out: Arc::new(out), into, held: 0 })
     }
 
     /// Bytes in it.
@@ -135,8 +137,27 @@ impl Pipe {
 
     /// Writes everything in it to `range` of `sink`.
     pub(super) async fn drain(&mut self, sink: &dyn BlockSink, range: ByteRange) -> Result<()> {
-        sink.splice(range, self.out.as_fd()).await?;
+        sink.splice(range, &self.out).await?;
         self.held = 0;
         Ok(())
+    }
+}
+
+/// Empty pipes. Clones are the same.
+#[derive(Clone, Default)]
+pub(super) struct Pipes(Arc<Mutex<Vec<Pipe>>>);
+
+impl Pipes {
+    /// One of them, or a new one.
+    pub(super) fn take(&self) -> io::Result<Pipe> {
+        match self.0.lock().unwrap_or_else(PoisonError::into_inner).pop() {
+            Some(pipe) => Ok(pipe),
+            None => Pipe::new(),
+        }
+    }
+
+    /// To be used again; it is empty.
+    pub(super) fn put(&self, pipe: Pipe) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(pipe);
     }
 }

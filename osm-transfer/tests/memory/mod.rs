@@ -60,7 +60,6 @@ pub(crate) struct Source {
     pub(crate) fuse: Arc<Fuse>,
     /// Bytes of this read are left out of the answer.
     pub(crate) short: usize,
-    pub(crate) reads: AtomicUsize,
 }
 
 impl Source {
@@ -82,7 +81,6 @@ impl Source {
             answers: usize::MAX,
             fuse: Fuse::never(),
             short: 0,
-            reads: AtomicUsize::new(0),
         }
     }
 }
@@ -107,7 +105,6 @@ impl BlockSource for Source {
 
     async fn read(&self, offset: u64, mut buffer: Buffer) -> Result<Buffer> {
         check(&self.capabilities, self.bytes.len() as u64, offset, buffer.len() as u64);
-        self.reads.fetch_add(1, Ordering::Relaxed);
         tokio::task::yield_now().await;
         self.fuse.burn()?;
         let from = offset as usize;

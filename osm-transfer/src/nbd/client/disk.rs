@@ -1,5 +1,6 @@
 //! The client as a disk: [`BlockSource`] and [`BlockSink`].
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -206,12 +207,22 @@ impl BlockSink for Client {
     }
 
     fn capabilities(&self) -> Capabilities {
-        BlockSource::capabilities(self)
+        let capabilities = BlockSource::capabilities(self);
+        // The bytes of a pipe end wherever the last packet ended.
+        Capabilities { splice: self.plain && capabilities.block_size.minimum == 1, ..capabilities }
     }
 
     async fn write(&self, offset: u64, buffer: Buffer) -> Result<Buffer> {
         self.check_writable(ByteRange::new(offset, buffer.len() as u64), "write")?;
         self.payload(Command::Write, offset, buffer).await
+    }
+
+    async fn splice(&self, range: ByteRange, pipe: &Arc<OwnedFd>) -> Result<()> {
+        self.check_writable(range, "write")?;
+        let (part, flags) = (self.limits().payload, self.durable());
+        let place = Some(Place::Pipe(Arc::clone(pipe)));
+        self.submit(Operation { command: Command::Write, flags, range, part, place }).await?;
+        Ok(())
     }
 
     async fn zero(&self, range: ByteRange, mode: ZeroMode) -> Result<()> {

@@ -1,6 +1,7 @@
 //! One operation under way: its parts, what has arrived of it, its result.
 
 use std::ops::Range;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -26,6 +27,8 @@ pub(crate) enum Place {
     Buffer(Buffer),
     /// The same range of another disk.
     Sink(Arc<dyn BlockSink>),
+    /// A pipe that holds what a write sends.
+    Pipe(Arc<OwnedFd>),
 }
 
 /// A result on its way to the caller.
@@ -56,8 +59,8 @@ pub(super) struct Pending {
     pub(super) parts: Vec<Part>,
     /// Parts not answered yet.
     pub(super) open: usize,
-    /// The place is lent out and must come back before the operation ends.
-    pub(super) lent: bool,
+    /// How often the place is lent out: it must come back before the operation ends.
+    pub(super) lent: usize,
     pub(super) place: Option<Place>,
     pub(super) extents: Vec<Extent>,
     pub(super) error: Option<Error>,
@@ -105,7 +108,7 @@ impl Pending {
                 Some(Place::Buffer(buffer)) => Outcome::Buffer(buffer),
                 Some(Place::Sink(_)) => Outcome::Extents(self.extents),
                 None if self.command == Command::BlockStatus => Outcome::Extents(self.extents),
-                None => Outcome::Nothing,
+                Some(Place::Pipe(_)) | None => Outcome::Nothing,
             }),
         };
         Finished { writes, to: self.to, result }
@@ -166,8 +169,12 @@ impl Pending {
     ) -> Result<Fill, PeerMisbehaved> {
         let into = self.within(offset, len);
         let range = ByteRange::new(offset, u64::from(len));
-        let place = self.place.take().ok_or(PeerMisbehaved::UnknownCookie(cookie))?;
-        self.lent = true;
+        let place = match &self.place {
+            // Several parts of it may be written at once.
+            Some(Place::Sink(sink)) => Place::Sink(Arc::clone(sink)),
+            _ => self.place.take().ok_or(PeerMisbehaved::UnknownCookie(cookie))?,
+        };
+        self.lent += 1;
         Ok(Fill { place, range, into, error: None, cookie, done })
     }
 }

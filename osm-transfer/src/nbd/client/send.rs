@@ -1,13 +1,13 @@
 //! The send loop: everything queued, in as few writes as possible.
 
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 
 use super::super::transport::Writer;
 use super::super::wire::consts::CommandFlags;
 use super::super::wire::{Command, REQUEST_LEN, Request};
 use super::connection::Shared;
 use super::failure::Failure;
-use super::table::Frame;
+use super::table::{Frame, Payload};
 
 /// How many frames go into one write.
 const BATCH: usize = 64;
@@ -20,24 +20,37 @@ pub(super) async fn run(shared: &Shared, mut writer: Writer) -> Failure {
             shared.wake.notified().await;
             continue;
         }
-        let mut slices = Vec::with_capacity(batch.len());
-        for frame in &batch {
-            gather(frame, &mut slices);
-        }
-        if let Err(error) = writer.write_vectored(&mut slices).await {
+        if let Err(error) = write(&mut writer, &batch).await {
             return Failure::stream(error);
         }
-        drop(slices);
         for frame in batch {
             let finished = {
                 let mut state = shared.lock();
-                let finished = state.table.sent(frame.operation, frame.payload.map(|(buffer, _)| buffer));
+                let finished = state.table.sent(frame.operation, frame.payload);
                 shared.count(&state);
                 finished
             };
             shared.settle(finished);
         }
     }
+}
+
+/// Everything in one write, but for what is in pipes.
+async fn write(writer: &mut Writer, batch: &[Frame]) -> io::Result<()> {
+    let mut slices = Vec::with_capacity(batch.len());
+    for frame in batch {
+        let Payload::Pipe(pipe, lens) = &frame.payload else {
+            gather(frame, &mut slices);
+            continue;
+        };
+        for (header, len) in frame.headers.iter().zip(lens) {
+            slices.push(IoSlice::new(header));
+            writer.write_vectored(&mut slices).await?;
+            slices.clear();
+            writer.send(pipe, *len).await?;
+        }
+    }
+    writer.write_vectored(&mut slices).await
 }
 
 /// What is queued; `None` when the connection is to be closed and everything is answered.
@@ -53,13 +66,13 @@ fn next(shared: &Shared) -> Option<Vec<Frame>> {
 /// Header, its payload, the next header, its payload.
 fn gather<'a>(frame: &'a Frame, slices: &mut Vec<IoSlice<'a>>) {
     match &frame.payload {
-        Some((buffer, part)) => {
+        Payload::Buffer(buffer, part) => {
             for (header, payload) in frame.headers.iter().zip(buffer.chunks(*part)) {
                 slices.push(IoSlice::new(header));
                 slices.push(IoSlice::new(payload));
             }
         }
-        None => slices.push(IoSlice::new(frame.headers.as_flattened())),
+        _ => slices.push(IoSlice::new(frame.headers.as_flattened())),
     }
 }
 

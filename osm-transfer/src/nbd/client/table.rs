@@ -5,6 +5,8 @@
 //! number of the part.
 
 use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::oneshot;
@@ -32,8 +34,16 @@ pub(crate) struct Operation {
 pub(crate) struct Frame {
     pub(crate) operation: u64,
     pub(crate) headers: Vec<[u8; REQUEST_LEN]>,
+    pub(crate) payload: Payload,
+}
+
+/// What goes out behind the headers.
+pub(crate) enum Payload {
+    Nothing,
     /// The payload of writes, and how much of it belongs to each header.
-    pub(crate) payload: Option<(Buffer, usize)>,
+    Buffer(Buffer, usize),
+    /// The same, in a pipe: how much of it belongs to each header.
+    Pipe(Arc<OwnedFd>, Vec<usize>),
 }
 
 /// The operations of one connection.
@@ -66,8 +76,12 @@ impl Table {
         });
         let headers: Vec<_> = headers.collect();
         let (payload, place) = match (command, place) {
-            (Command::Write, Some(Place::Buffer(buffer))) => (Some((buffer, part as usize)), None),
-            (_, place) => (None, place),
+            (Command::Write, Some(Place::Buffer(buffer))) => (Payload::Buffer(buffer, part as usize), None),
+            (Command::Write, Some(Place::Pipe(pipe))) => {
+                let lens = (0..count).map(|index| span(range, part, index).1 as usize);
+                (Payload::Pipe(pipe, lens.collect()), None)
+            }
+            (_, place) => (Payload::Nothing, place),
         };
         let pending = Pending {
             command,
@@ -75,7 +89,7 @@ impl Table {
             part,
             parts: headers.iter().map(|_| Part::default()).collect(),
             open: headers.len(),
-            lent: payload.is_some(),
+            lent: usize::from(!matches!(payload, Payload::Nothing)),
             place,
             extents: Vec::new(),
             error: None,
@@ -111,12 +125,16 @@ impl Table {
     }
 
     /// A frame left, and gives its payload back.
-    pub(crate) fn sent(&mut self, operation: u64, payload: Option<Buffer>) -> Option<Finished> {
+    pub(crate) fn sent(&mut self, operation: u64, payload: Payload) -> Option<Finished> {
         let pending = self.pending.get_mut(&operation)?;
         pending.sent = Some(Instant::now());
-        if let Some(buffer) = payload {
-            pending.place = Some(Place::Buffer(buffer));
-            pending.lent = false;
+        match payload {
+            Payload::Nothing => {}
+            Payload::Buffer(buffer, _) => {
+                pending.place = Some(Place::Buffer(buffer));
+                pending.lent -= 1;
+            }
+            Payload::Pipe(..) => pending.lent -= 1,
         }
         self.finish(operation)
     }
@@ -180,26 +198,37 @@ impl Table {
         pending.fill(chunk.cookie, offset, len, chunk.is_done())
     }
 
-    /// The payload arrived.
+    /// The payload arrived, and is where it belongs.
     pub(crate) fn filled(&mut self, fill: Fill) -> Result<Option<Finished>, PeerMisbehaved> {
-        let Ok((pending, index)) = self.part(fill.cookie) else { return Ok(None) };
+        self.arrived(&fill)?;
+        Ok(self.returned(fill))
+    }
+
+    /// The payload arrived; where it belongs it may be later.
+    pub(crate) fn arrived(&mut self, fill: &Fill) -> Result<(), PeerMisbehaved> {
+        let Ok((pending, index)) = self.part(fill.cookie) else { return Ok(()) };
         if pending.parts[usize::try_from(index).unwrap_or(0)].cover.is_empty() {
             // A simple reply covers its part at once.
             let asked = span(pending.range, pending.part, index);
             pending.cover(index, asked, asked.0, asked.1)?;
         }
+        if fill.done {
+            // Its place is lent: nothing is finished yet.
+            self.end_part(fill.cookie)?;
+        }
+        Ok(())
+    }
+
+    /// The payload is where it belongs, or could not be put there.
+    pub(crate) fn returned(&mut self, fill: Fill) -> Option<Finished> {
+        let operation = fill.cookie >> PART_BITS;
+        let pending = self.pending.get_mut(&operation)?;
         pending.place = Some(fill.place);
-        pending.lent = false;
+        pending.lent -= 1;
         if let Some(error) = fill.error {
             pending.fail(error);
         }
-        if !fill.done {
-            return Ok(None);
-        }
-        match self.end_part(fill.cookie)? {
-            Reply::Finished(finished) => Ok(finished),
-            Reply::Fill(_) => Ok(None),
-        }
+        self.finish(operation)
     }
 
     /// Any other chunk, with its payload.
@@ -277,12 +306,16 @@ impl Table {
         }
         part.done = true;
         pending.open -= 1;
+        if pending.open == 0 {
+            // Whoever still waits does not wait for the server.
+            pending.sent = None;
+        }
         Ok(Reply::Finished(self.finish(cookie >> PART_BITS)))
     }
 
     fn finish(&mut self, operation: u64) -> Option<Finished> {
         let pending = self.pending.get(&operation)?;
-        if pending.open > 0 || pending.lent {
+        if pending.open > 0 || pending.lent > 0 {
             return None;
         }
         self.pending.remove(&operation).map(Pending::finish)

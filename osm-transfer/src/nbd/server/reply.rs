@@ -56,8 +56,12 @@ async fn send_lent(link: &Link, mut lent: Lent) {
     if link.is_broken() {
         return;
     }
-    match link.moving(writer.send(&mut lent.outbox)).await {
-        Ok(()) => link.outboxes.put(lent),
+    let (pipe, bytes) = lent.outbox.outlet();
+    match link.moving(writer.send(pipe, bytes)).await {
+        Ok(()) => {
+            lent.outbox.sent();
+            link.outboxes.put(lent);
+        }
         Err(error) => link.fail(lost(error)),
     }
 }

@@ -5,21 +5,21 @@
 //! next header, and so that the kernel can move a payload without us ([`Reader::splice`]). Anything else (pipes, TLS)
 //! is a boxed stream.
 
+mod spliced;
 mod writer;
 
 use std::io::{self, IoSliceMut};
-use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::net::sockopt::set_socket_send_buffer_size;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream, tcp, unix};
 
+pub(crate) use self::spliced::Held;
 use self::writer::WriteStream;
 pub(crate) use self::writer::Writer;
-use super::pipe::{Pipe, Taken};
-use crate::block::{BlockSink, ByteRange};
+use super::pipe::Pipes;
 
 /// Bytes that a unix socket is asked to hold (`/proc/sys/net/core/wmem_max` may say less): some answers, so
 /// that a server goes on while its client writes, and neither wakes the other for every quarter of a mebibyte.
@@ -53,8 +53,7 @@ pub(crate) struct Reader {
     end: usize,
     lookahead: usize,
     moved: Moved,
-    /// Made by the first splice.
-    pipe: Option<Pipe>,
+    pipes: Pipes,
 }
 
 /// How many bytes a single [`Reader::peek`] can wait for.
@@ -69,7 +68,7 @@ fn pair(reader: ReadStream, writer: WriteStream) -> (Reader, Writer) {
         end: 0,
         lookahead: 0,
         moved: moved.clone(),
-        pipe: None,
+        pipes: Pipes::default(),
     };
     (reader, Writer { stream: writer, moved })
 }
@@ -153,70 +152,6 @@ impl ReadStream {
 }
 
 impl Reader {
-    /// Whether payloads can be spliced.
-    pub(crate) fn is_socket(&self) -> bool {
-        !matches!(self.stream, ReadStream::Other(_))
-    }
-
-    /// Moves the next `range.len` bytes to `range` of `sink`. The outer error is the stream's; the
-    /// inner is the sink's, and the stream goes on behind the payload.
-    ///
-    /// # Cancel safety
-    /// Not cancel safe: the connection is lost.
-    pub(crate) async fn splice(
-        &mut self,
-        sink: &dyn BlockSink,
-        range: ByteRange,
-    ) -> io::Result<crate::Result<()>> {
-        let mut pipe = match self.pipe.take() {
-            Some(pipe) => pipe,
-            None => Pipe::new()?,
-        };
-        let mut at = range.offset;
-        // The lookahead took none of it, unless the payload is shorter than a header.
-        let ahead = usize::try_from(range.len).unwrap_or(usize::MAX).min(self.end - self.start);
-        pipe.push(&self.inbox[self.start..self.start + ahead])?;
-        self.consume(ahead);
-        while at < range.end() {
-            self.fill(&mut pipe, range.end() - at).await?;
-            let part = ByteRange::new(at, pipe.held());
-            if let Err(error) = pipe.drain(sink, part).await {
-                // The pipe with what is left in it is dropped.
-                self.skip(usize::try_from(range.end() - part.end()).unwrap_or(usize::MAX)).await?;
-                return Ok(Err(error));
-            }
-            at = part.end();
-        }
-        self.pipe = Some(pipe);
-        Ok(Ok(()))
-    }
-
-    /// Takes up to `most` bytes into the pipe: as much as there is and it holds, but something.
-    async fn fill(&mut self, pipe: &mut Pipe, most: u64) -> io::Result<()> {
-        while pipe.held() < most {
-            let result = match &self.stream {
-                ReadStream::Unix(half) => {
-                    half.readable().await?;
-                    let socket = half.as_ref();
-                    socket.try_io(Interest::READABLE, || pipe.take(socket.as_fd(), most))
-                }
-                ReadStream::Tcp(half) => {
-                    half.readable().await?;
-                    let socket = half.as_ref();
-                    socket.try_io(Interest::READABLE, || pipe.take(socket.as_fd(), most))
-                }
-                ReadStream::Other(_) => Err(io::ErrorKind::Unsupported.into()),
-            };
-            match result {
-                Ok(Taken::Some(count)) => self.moved.add(count),
-                Ok(Taken::NoMore) => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
     /// Lets each read take up to `bytes` beyond what was asked for: the next header.
     ///
     /// More than a header would take payload along, which is then copied twice.

@@ -1,13 +1,13 @@
 //! The sending half.
 
 use std::io::{self, IoSlice};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::pin::Pin;
 
 use tokio::io::{AsyncWrite, AsyncWriteExt, Interest};
 use tokio::net::{tcp, unix};
 
-use super::super::pipe::Outbox;
+use super::super::pipe::give;
 use super::Moved;
 
 pub(super) enum WriteStream {
@@ -58,27 +58,30 @@ impl Writer {
         !matches!(self.stream, WriteStream::Other(_))
     }
 
-    /// Sends everything that is in `outbox`.
+    /// Sends the next `left` bytes of `pipe`, which holds them.
     ///
     /// # Cancel safety
     /// Not cancel safe: a part may have been sent.
-    pub(crate) async fn send(&mut self, outbox: &mut Outbox) -> io::Result<()> {
-        while outbox.held() > 0 {
+    pub(crate) async fn send(&mut self, pipe: &OwnedFd, mut left: usize) -> io::Result<()> {
+        while left > 0 {
             let result = match &self.stream {
                 WriteStream::Unix(half) => {
                     half.writable().await?;
                     let socket = half.as_ref();
-                    socket.try_io(Interest::WRITABLE, || outbox.give(socket.as_fd()))
+                    socket.try_io(Interest::WRITABLE, || give(pipe.as_fd(), socket.as_fd(), left))
                 }
                 WriteStream::Tcp(half) => {
                     half.writable().await?;
                     let socket = half.as_ref();
-                    socket.try_io(Interest::WRITABLE, || outbox.give(socket.as_fd()))
+                    socket.try_io(Interest::WRITABLE, || give(pipe.as_fd(), socket.as_fd(), left))
                 }
                 WriteStream::Other(_) => Err(io::ErrorKind::Unsupported.into()),
             };
             match result {
-                Ok(count) => self.moved.add(count),
+                Ok(count) => {
+                    left -= count;
+                    self.moved.add(count);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error),
             }
