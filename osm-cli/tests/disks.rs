@@ -172,7 +172,7 @@ fn a_server_with_a_certificate_says_how_to_pin_it() {
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let uri = line.trim().strip_prefix("serving on ").unwrap().strip_suffix(", until interrupted").unwrap();
+    let uri = line.trim().strip_prefix("serving on ").unwrap().strip_suffix(" (until interrupted)").unwrap();
     assert!(uri.starts_with("nbds://127.0.0.1:") && uri.contains("tls-fingerprint="), "{uri}");
     let destination = folder.path().join("destination");
     let copied = osm(&["copy", uri, path(&destination), "--verify"]);

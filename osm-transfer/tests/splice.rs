@@ -7,6 +7,7 @@ mod nbd_support;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use nbd_support::{MemoryDisk, PAGE, Running, pattern};
@@ -180,4 +181,53 @@ async fn a_write_that_the_target_refuses_is_its_error() {
     assert_eq!(error.context().offset, Some(2 << 20), "{error}");
     // The source's connections are none the worse.
     client.read(0, Buffer::zeroed(4096)).await.unwrap();
+}
+
+/// A sink whose writes take longer than a server may be silent.
+#[derive(Debug)]
+struct Slow;
+
+#[async_trait]
+impl BlockSink for Slow {
+    fn size(&self) -> u64 {
+        64 << 20
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { splice: true, ..BlockSource::capabilities(&MemoryDisk::new(0)) }
+    }
+
+    async fn write(&self, _offset: u64, buffer: Buffer) -> Result<Buffer> {
+        Ok(buffer)
+    }
+
+    async fn splice(&self, range: ByteRange, pipe: &Arc<OwnedFd>) -> Result<()> {
+        tokio::time::sleep(Duration::from_millis(900)).await;
+        let mut bytes = vec![0; usize::try_from(range.len).unwrap()];
+        while !bytes.is_empty() {
+            let count = rustix::io::read(pipe, &mut bytes).unwrap();
+            bytes.truncate(bytes.len() - count);
+        }
+        Ok(())
+    }
+
+    async fn zero(&self, _range: ByteRange, _mode: ZeroMode) -> Result<()> {
+        Ok(())
+    }
+
+    async fn flush(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_slow_target_is_not_the_fault_of_the_source() {
+    let source = Arc::new(MemoryDisk::patterned(4 << 20));
+    let from = Running::start(vec![Export::read_only("disk", source)], ServerOptions::default());
+    let options = ClientOptions { timeout: Duration::from_millis(300), ..ClientOptions::default() };
+    let client = Arc::new(Client::connect(&from.uri, &options).await.unwrap());
+    let started = Instant::now();
+    let builder = Transfer::builder().source(client).sink(Arc::new(Slow));
+    builder.build().unwrap().run().await.unwrap();
+    assert!(started.elapsed() < Duration::from_secs(4), "the writes ran beside each other");
 }

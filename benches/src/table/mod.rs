@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use tempfile::TempDir;
 
 use crate::arguments::Arguments;
@@ -93,7 +93,12 @@ impl Number {
 }
 
 pub(crate) fn run(arguments: &mut Arguments) -> Result<()> {
-    let chosen: Option<String> = arguments.option("cases")?;
+    let names = cases::ALL.map(|(name, _)| name);
+    let chosen: String = arguments.option("cases")?.unwrap_or_else(|| names.join(","));
+    let chosen: Vec<&str> = chosen.split(',').collect();
+    if let Some(unknown) = chosen.iter().find(|one| !names.contains(one)) {
+        bail!("no case is called `{unknown}`: there are {}", names.join(", "));
+    }
     let options = copy::Options::from_arguments(arguments)?;
     let is_cli = options.ours.file_name().is_some_and(|name| name == "osm-cli");
     ensure!(is_cli, "our server is needed: cargo build --release -p osm-cli");
@@ -104,7 +109,7 @@ pub(crate) fn run(arguments: &mut Arguments) -> Result<()> {
     println!("copies go to {}", bench.parent.display());
     let (mut lines, mut peak) = (Vec::new(), 0);
     for (name, case) in cases::ALL {
-        if chosen.as_ref().is_some_and(|chosen| !chosen.split(',').any(|one| one == name)) {
+        if !chosen.contains(&name) {
             continue;
         }
         let case = case(&bench)?;
@@ -117,7 +122,6 @@ pub(crate) fn run(arguments: &mut Arguments) -> Result<()> {
         peak = ours.map(|row| row.run.peak_kib).max().unwrap_or(0).max(peak);
         lines.extend(case.comparisons.iter().filter_map(|comparison| comparison.line(name, &rows)));
     }
-    ensure!(!lines.is_empty(), "no such case: there are {}", cases::ALL.map(|(name, _)| name).join(", "));
     println!(
         "\n| case | number | ours / best peer | min | median | max | wanted | |\n|---|---|---|---|---|---|---|---|"
     );

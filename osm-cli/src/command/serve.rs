@@ -61,7 +61,7 @@ fn announce(globals: &Globals<'_>, uri: &str) {
     if globals.is_json() {
         crate::output::json_line(&serde_json::json!({"event": "serving", "uri": uri}));
     } else {
-        println!("serving on {uri}, until interrupted");
+        println!("serving on {uri} (until interrupted)");
     }
 }
 

@@ -167,6 +167,9 @@ impl Shared {
     /// Records how much is under way; wakes the send loop when the last answer came to a closing
     /// connection.
     pub(super) fn count(&self, state: &State) {
+        if state.ended.is_some() {
+            return;
+        }
         self.pending.store(state.table.len(), Ordering::Relaxed);
         if state.closing && state.table.is_empty() {
             self.wake.notify_one();

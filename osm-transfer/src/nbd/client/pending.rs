@@ -21,7 +21,7 @@ pub(crate) enum Outcome {
     Extents(Vec<Extent>),
 }
 
-/// Where the payload of a read goes.
+/// Where the payload of a read goes, or that of a write comes from.
 pub(crate) enum Place {
     /// Memory, as long as the range.
     Buffer(Buffer),

@@ -108,6 +108,11 @@ impl Table {
         self.pending.len()
     }
 
+    /// Whether the server owes an answer. What arrived may still be on its way to another disk.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.pending.values().any(|pending| pending.open > 0)
+    }
+
     /// When the operation that waits longest was sent.
     pub(crate) fn oldest(&self) -> Option<Instant> {
         self.pending.values().filter_map(|pending| pending.sent).min()
@@ -127,7 +132,10 @@ impl Table {
     /// A frame left, and gives its payload back.
     pub(crate) fn sent(&mut self, operation: u64, payload: Payload) -> Option<Finished> {
         let pending = self.pending.get_mut(&operation)?;
-        pending.sent = Some(Instant::now());
+        // The answer may have been faster.
+        if pending.open > 0 {
+            pending.sent = Some(Instant::now());
+        }
         match payload {
             Payload::Nothing => {}
             Payload::Buffer(buffer, _) => {

@@ -19,7 +19,7 @@ pub(super) async fn run(shared: &Shared, moved: Moved, timeout: Duration) -> Fai
         sleep(step).await;
         let (idle, oldest) = {
             let state = shared.lock();
-            (state.table.is_empty() && !state.closing, state.table.oldest())
+            (!state.table.is_waiting() && !state.closing, state.table.oldest())
         };
         let total = moved.total();
         if idle || total != seen {
