@@ -7,6 +7,7 @@ mod nbd_support;
 
 use std::io::ErrorKind;
 use std::sync::Arc;
+use std::time::Duration;
 
 use memory::{Sink, block_on};
 use nbd_support::{MemoryDisk, pattern};
@@ -14,7 +15,7 @@ use osm_transfer::nbd::{Client, ClientOptions, Export, Server, ServerOptions};
 use osm_transfer::packed::{PackedWriter, UnpackedReader};
 use osm_transfer::transfer::Transfer;
 use proptest::prelude::*;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
 /// The bytes that `writes` become.
 async fn pack(writes: &[Vec<u8>]) -> Vec<u8> {
@@ -88,7 +89,40 @@ async fn one_end_alone_is_told_so() {
     assert!(error.to_string().contains("both ends must"), "{error}");
 }
 
-/// A disk of noise and text through a link that holds a few bytes at a time.
+/// Passes everything on, 16 KiB in a millisecond; how many bytes it were.
+async fn narrow(mut from: DuplexStream, mut to: DuplexStream) -> usize {
+    let (mut piece, mut all) = (vec![0; 16 << 10], 0);
+    loop {
+        let count = from.read(&mut piece).await.unwrap();
+        if count == 0 {
+            return all;
+        }
+        to.write_all(&piece[..count]).await.unwrap();
+        all += count;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_narrow_link_carries_less() {
+    let text: Vec<u8> =
+        (0..100_000).flat_map(|line| format!("{line:06}: a line of a log\n").into_bytes()).collect();
+    let ((near, entry), (exit, far)) = (duplex(16 << 10), duplex(16 << 10));
+    let passed = tokio::spawn(narrow(entry, exit));
+    let sent = text.clone();
+    tokio::spawn(async move {
+        let mut writer = PackedWriter::new(near).unwrap();
+        writer.write_all(&sent).await.unwrap();
+        writer.shutdown().await.unwrap();
+    });
+    let mut received = Vec::new();
+    UnpackedReader::new(far).unwrap().read_to_end(&mut received).await.unwrap();
+    assert!(received == text);
+    let passed = passed.await.unwrap();
+    assert!(passed < text.len() / 3, "{passed} of {}", text.len());
+}
+
+/// Through a link that holds a few bytes at a time.
 #[tokio::test]
 async fn a_disk_passes_through_it() {
     const SIZE: usize = 3 << 20;

@@ -7,8 +7,9 @@
 //!           content
 //! ```
 //!
-//! Both ends must do it: an end that meets another magic says so. A frame is what one write gave, 128 KiB at most,
-//! and is compressed only where that pays ([`Judge`]): where it shrinks, and where the link is slower than the compressor.
+//! Both ends must do it: an end that meets another magic says so. A frame is what one write gave, 128 KiB at
+//! most, and is compressed only where that pays: where it shrinks, and where the link is slower than the
+//! compressor.
 
 mod judge;
 mod reader;
