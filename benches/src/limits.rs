@@ -18,8 +18,8 @@ use rustix::pipe::{SpliceFlags, fcntl_setpipe_size, pipe, splice};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::arguments::Arguments;
-use crate::disk;
 use crate::results::Spread;
+use crate::{copy, disk};
 
 /// Bytes of a buffer that stays in the processor's cache.
 const HOT: usize = 512 << 10;
@@ -31,6 +31,7 @@ const PIPE: usize = 1 << 20;
 struct Bench {
     folder: tempfile::TempDir,
     from: PathBuf,
+    to: PathBuf,
     bytes: u64,
 }
 
@@ -49,15 +50,10 @@ const MEASURES: [(&str, bool, Measure); 8] = [
 ];
 
 pub(crate) fn run(arguments: &mut Arguments) -> Result<()> {
-    let rounds: u32 = arguments.option("rounds")?.unwrap_or(7);
-    let mib: u64 = arguments.option("size-mib")?.unwrap_or(2048);
-    let dir: PathBuf = arguments.option("dir")?.unwrap_or_else(|| "/dev/shm".into());
-    let [] = arguments.words()?;
-    ensure!(rounds > 0 && mib > 0, "no rounds of nothing");
-    let folder = tempfile::Builder::new().prefix("osm-bench").tempdir_in(&dir)?;
-    let from = folder.path().join("source");
-    disk::fill(&from, mib)?;
-    let bench = Bench { folder, from, bytes: mib << 20 };
+    let options = copy::Options::from_arguments(arguments)?;
+    let (folder, from, to) = options.disks()?;
+    let copy::Options { rounds, mib, folder: dir, .. } = options;
+    let bench = Bench { folder, from, to, bytes: mib << 20 };
     let mut seconds: Vec<(Vec<f64>, Vec<f64>)> = vec![Default::default(); MEASURES.len()];
     println!("{mib} MiB in {}, GiB/s: of wall time, and of a second of processor", dir.display());
     for round in 0..=rounds {
@@ -85,14 +81,13 @@ pub(crate) fn run(arguments: &mut Arguments) -> Result<()> {
 
 impl Bench {
     fn once(&self, fresh: bool, measure: Measure) -> Result<(f64, f64)> {
-        let path = self.folder.path().join("target");
-        if fresh && path.exists() {
-            fs::remove_file(&path)?;
-        }
         if fresh {
+            if self.to.exists() {
+                fs::remove_file(&self.to)?;
+            }
             disk::back_memory(self.folder.path(), (self.bytes >> 20) * 3 / 2)?;
         }
-        let to = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
+        let to = OpenOptions::new().create(true).truncate(false).write(true).open(&self.to)?;
         if to.metadata()?.len() < self.bytes {
             to.set_len(self.bytes)?;
             if !fresh {
@@ -105,7 +100,7 @@ impl Bench {
     }
 }
 
-/// Seconds of processor that this process has used.
+/// Seconds of processor that this process has used; the ticks of `measure::cpu_seconds` are too long here.
 fn cpu() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9

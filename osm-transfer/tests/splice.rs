@@ -30,14 +30,15 @@ fn scattered(size: usize) -> MemoryDisk {
     disk
 }
 
-/// A sink that takes what is in the pipe, but for one place where it takes a part and fails.
+/// A sink that takes what is in the pipe after a while, but for one place where it takes a part and fails.
 #[derive(Debug)]
-struct Failing {
-    bad: u64,
+struct Pipes {
+    bad: Option<u64>,
+    pause: Duration,
 }
 
 #[async_trait]
-impl BlockSink for Failing {
+impl BlockSink for Pipes {
     fn size(&self) -> u64 {
         64 << 20
     }
@@ -51,7 +52,8 @@ impl BlockSink for Failing {
     }
 
     async fn splice(&self, range: ByteRange, pipe: &Arc<OwnedFd>) -> Result<()> {
-        let fails = (range.offset..range.end()).contains(&self.bad);
+        tokio::time::sleep(self.pause).await;
+        let fails = self.bad.is_some_and(|bad| (range.offset..range.end()).contains(&bad));
         let mut left = if fails { 1000 } else { usize::try_from(range.len).unwrap() };
         let mut bytes = vec![0; 1 << 16];
         while left > 0 {
@@ -121,7 +123,7 @@ async fn an_error_of_the_sink_is_told_as_its_own_and_the_connection_lives_on() {
     let server = Running::of(&Arc::new(MemoryDisk::patterned(64 * MIB)));
     let options = ClientOptions { connections: 1, ..ClientOptions::default() };
     let client = Arc::new(Client::connect(&server.uri, &options).await.unwrap());
-    let sink: Arc<dyn BlockSink> = Arc::new(Failing { bad: 5 << 20 });
+    let sink: Arc<dyn BlockSink> = Arc::new(Pipes { bad: Some(5 << 20), pause: Duration::ZERO });
     let error =
         BlockSource::splice(client.as_ref(), ByteRange::new(4 << 20, 4 << 20), &sink).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NoSpace);
@@ -183,43 +185,6 @@ async fn a_write_that_the_target_refuses_is_its_error() {
     client.read(0, Buffer::zeroed(4096)).await.unwrap();
 }
 
-/// A sink whose writes take longer than a server may be silent.
-#[derive(Debug)]
-struct Slow;
-
-#[async_trait]
-impl BlockSink for Slow {
-    fn size(&self) -> u64 {
-        64 << 20
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        Capabilities { splice: true, ..BlockSource::capabilities(&MemoryDisk::new(0)) }
-    }
-
-    async fn write(&self, _offset: u64, buffer: Buffer) -> Result<Buffer> {
-        Ok(buffer)
-    }
-
-    async fn splice(&self, range: ByteRange, pipe: &Arc<OwnedFd>) -> Result<()> {
-        tokio::time::sleep(Duration::from_millis(900)).await;
-        let mut bytes = vec![0; usize::try_from(range.len).unwrap()];
-        while !bytes.is_empty() {
-            let count = rustix::io::read(pipe, &mut bytes).unwrap();
-            bytes.truncate(bytes.len() - count);
-        }
-        Ok(())
-    }
-
-    async fn zero(&self, _range: ByteRange, _mode: ZeroMode) -> Result<()> {
-        Ok(())
-    }
-
-    async fn flush(&self) -> Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn a_slow_target_is_not_the_fault_of_the_source() {
     let source = Arc::new(MemoryDisk::patterned(4 << 20));
@@ -227,7 +192,9 @@ async fn a_slow_target_is_not_the_fault_of_the_source() {
     let options = ClientOptions { timeout: Duration::from_millis(300), ..ClientOptions::default() };
     let client = Arc::new(Client::connect(&from.uri, &options).await.unwrap());
     let started = Instant::now();
-    let builder = Transfer::builder().source(client).sink(Arc::new(Slow));
+    // Each write takes longer than a server may be silent.
+    let sink = Arc::new(Pipes { bad: None, pause: Duration::from_millis(900) });
+    let builder = Transfer::builder().source(client).sink(sink);
     builder.build().unwrap().run().await.unwrap();
     assert!(started.elapsed() < Duration::from_secs(4), "the writes ran beside each other");
 }

@@ -18,6 +18,11 @@ pub(crate) fn stage() -> Stage {
     stage_with(|_| {})
 }
 
+/// A stage where each status lasts long enough to be seen, also by a test that must wait for a processor.
+pub(crate) fn slow_stage() -> Stage {
+    stage_with(|options| options.delay = Duration::from_millis(150))
+}
+
 pub(crate) fn stage_with(change: impl FnOnce(&mut LabOptions)) -> Stage {
     let dir = tempfile::tempdir().unwrap();
     let mut options = LabOptions::new(dir.path().join("lab"));
@@ -200,11 +205,4 @@ impl User {
 
 pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
-}
-
-/// Whether the statuses that were seen are the expected ones in their order. One that is over between two looks
-/// may be missed.
-pub(crate) fn in_order(seen: &[String], expected: &[&str]) -> bool {
-    let mut rest = expected.iter();
-    seen.iter().all(|status| rest.any(|expected| expected == status))
 }

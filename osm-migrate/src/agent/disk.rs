@@ -25,13 +25,13 @@ pub(super) async fn serve(args: ExportArgs, reader: Reader, writer: Writer) -> R
     let source = open_source(&args.device).await?;
     Identity::check(args.identity.as_ref(), &args.device)?;
     let server = Server::new(vec![Export::read_only("", source)], ServerOptions::default());
-    let (reader, writer) = if args.compress { stdio::packed(reader, writer)? } else { (reader, writer) };
+    let (reader, writer) = stdio::packed(args.compress, reader, writer)?;
     Ok(server.serve_stream(reader, writer).await?)
 }
 
 /// Copies what the stream serves to the device.
 pub(super) async fn pull(args: PullArgs, reader: Reader, writer: Writer, reporter: Reporter) -> Result<()> {
-    let (reader, writer) = if args.compress { stdio::packed(reader, writer)? } else { (reader, writer) };
+    let (reader, writer) = stdio::packed(args.compress, reader, writer)?;
     let client = Arc::new(Client::over(reader, writer, "", &ClientOptions::default()).await?);
     if client.size() != args.size {
         let message = format!("the source serves {} bytes, not {}", client.size(), args.size);

@@ -23,8 +23,11 @@ pub(super) fn open() -> Result<(Reader, Writer)> {
     Ok((reader(input.as_fd())?, writer(output.as_fd())?))
 }
 
-/// The same, compressed on the way.
-pub(super) fn packed(reader: Reader, writer: Writer) -> Result<(Reader, Writer)> {
+/// The same, compressed on the way if it shall be.
+pub(super) fn packed(compress: bool, reader: Reader, writer: Writer) -> Result<(Reader, Writer)> {
+    if !compress {
+        return Ok((reader, writer));
+    }
     Ok((Box::new(UnpackedReader::new(reader)?), Box::new(PackedWriter::new(writer)?)))
 }
 

@@ -164,6 +164,17 @@ impl Shared {
         self.deliver(finished);
     }
 
+    /// Something happened to an operation; whoever waits for it is told if that was its end.
+    pub(super) fn conclude(&self, happened: impl FnOnce(&mut Table) -> Option<Finished>) {
+        let finished = {
+            let mut state = self.lock();
+            let finished = happened(&mut state.table);
+            self.count(&state);
+            finished
+        };
+        self.settle(finished);
+    }
+
     /// Records how much is under way; wakes the send loop when the last answer came to a closing
     /// connection.
     pub(super) fn count(&self, state: &State) {

@@ -93,11 +93,5 @@ async fn receive(
 
 async fn pass_on(shared: Arc<Shared>, held: Held, sink: Arc<dyn BlockSink>, mut fill: Fill) {
     fill.error = held.drain(sink.as_ref()).await.err();
-    let finished = {
-        let mut state = shared.lock();
-        let finished = state.table.returned(fill);
-        shared.count(&state);
-        finished
-    };
-    shared.settle(finished);
+    shared.conclude(|table| table.returned(fill));
 }

@@ -24,13 +24,7 @@ pub(super) async fn run(shared: &Shared, mut writer: Writer) -> Failure {
             return Failure::stream(error);
         }
         for frame in batch {
-            let finished = {
-                let mut state = shared.lock();
-                let finished = state.table.sent(frame.operation, frame.payload);
-                shared.count(&state);
-                finished
-            };
-            shared.settle(finished);
+            shared.conclude(|table| table.sent(frame.operation, frame.payload));
         }
     }
 }
