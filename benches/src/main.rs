@@ -7,6 +7,7 @@ mod arguments;
 mod client;
 mod copy;
 mod disk;
+mod fleet;
 mod limits;
 mod measure;
 mod one;
@@ -24,6 +25,7 @@ const USAGE: &str = "\
 usage: osm-benches copy [--rounds N] [--size-mib N] [--dir DIR] [--ours PROGRAM]
        osm-benches table [--cases NAME,..] [--rounds N] [--size-mib N] [--dir DIR] [--ours PROGRAM]
        osm-benches api [--rounds N] [--networks N] [--ours PROGRAM] [--clouds CLOUDS.YAML --src CLOUD --dst CLOUD]
+       osm-benches fleet [--cases NAME,..] [--rounds N] [--dir DIR] [--ours PROGRAM]
        osm-benches limits [--rounds N] [--size-mib N] [--dir DIR]
        osm-benches one SOURCE TARGET [--request-kib N] [--in-flight-mib N] [--connections N]
 
@@ -31,6 +33,8 @@ usage: osm-benches copy [--rounds N] [--size-mib N] [--dir DIR] [--ours PROGRAM]
   table  nbdkit, qemu-nbd, nbdcopy, qemu-img and ours, in the cases of README.md: unix, tcp, sparse, tls, far,
          areas, journal
   api    export and import of osm-cli beside plain requests, on the lab or on two clouds
+  fleet  whole moves beside how OS Migrate moves the same disks, on the lab, in the cases of README.md: copy,
+         downtime, control
   limits what the machine can do at most: memcpy, writes to fresh pages, sendfile and splice, without any NBD
   one    one copy with the library alone, as osm-cli copy does it";
 
@@ -52,6 +56,7 @@ fn run() -> Result<()> {
         Some("api") => api::run(&api::Options::from_arguments(&mut arguments)?),
         Some("copy") => copy::run(&copy::Options::from_arguments(&mut arguments)?),
         Some("table") => table::run(&mut arguments),
+        Some("fleet") => fleet::run(&mut arguments),
         Some("limits") => limits::run(&mut arguments),
         Some("one") => one::run(&mut arguments),
         _ => bail!("{USAGE}"),

@@ -3,8 +3,11 @@
 
 #![forbid(unsafe_code)]
 
+pub mod arrival;
 mod command;
+mod guest;
 mod stage;
 
 pub use self::command::{Run, osm_cli};
+pub use self::guest::Guest;
 pub use self::stage::{Side, Stage};

@@ -74,6 +74,14 @@ impl Stage {
         if &magic == b"QFI\xfb" { self.unpacked(&file, id) } else { Ok(file) }
     }
 
+    /// The clouds of the lab; none when they are real.
+    pub fn lab_clouds(&self) -> Option<&Lab> {
+        match &self.place {
+            Place::Lab(lab) => Some(lab),
+            Place::Real { .. } => None,
+        }
+    }
+
     /// How many requests the destination has had so far that change something, by its own account.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::limit::Limit;
 
-pub(crate) use self::migrate::Migrate;
+pub(crate) use self::migrate::{Cleanup, Cut, Cutover, Migrate, Retry, Seed, Via, Workloads};
 #[cfg(feature = "demo")]
 pub(crate) use self::migrate::{Guest, Places};
 
@@ -73,6 +73,14 @@ pub(crate) enum Command {
     Import(Import),
     /// Move workloads: stop, copy and verify the disks, create the server, put the source back.
     Migrate(Box<Migrate>),
+    /// Copy the disks of workloads while their servers run; again, it copies what differs.
+    Seed(Box<Seed>),
+    /// Move workloads that have been seeded: stop, copy what differs, verify, create the server.
+    Cutover(Box<Cutover>),
+    /// Do again what failed or was interrupted, each workload as it was begun: seed, cutover or migrate.
+    Retry(Box<Retry>),
+    /// Give unfinished moves up: remove seeds and whatever else they made, put the sources back.
+    Cleanup(Box<Cleanup>),
     /// Tell where each workload of a data directory stands.
     Status(Status),
     /// Tell which object of the destination each object of the source became.
@@ -312,6 +320,9 @@ pub(crate) enum Agent {
         /// Compress what goes between the agents where that pays; both must, or neither.
         #[arg(long)]
         compress: bool,
+        /// Compare digests first, and copy only what differs; both must, or neither.
+        #[arg(long)]
+        delta: bool,
     },
     /// Copy what standard input serves to a device; events go to standard error.
     Pull {
@@ -324,6 +335,9 @@ pub(crate) enum Agent {
         /// Compress what goes between the agents where that pays; both must, or neither.
         #[arg(long)]
         compress: bool,
+        /// Compare digests first, and copy only what differs; both must, or neither.
+        #[arg(long)]
+        delta: bool,
     },
     /// Hash the first bytes of a device.
     Hash {
@@ -342,6 +356,18 @@ pub(crate) enum Agent {
         #[arg(long, value_name = "DIR")]
         devices: Option<PathBuf>,
         /// How many seconds to wait for it.
+        #[arg(long, default_value_t = 60)]
+        wait: u64,
+    },
+    /// See whether a server answers on a port.
+    Probe {
+        /// Its addresses; one that answers suffices.
+        #[arg(required = true)]
+        addresses: Vec<String>,
+        /// The TCP port.
+        #[arg(long)]
+        port: u16,
+        /// How many seconds that may take.
         #[arg(long, default_value_t = 60)]
         wait: u64,
     },

@@ -61,7 +61,7 @@ async fn moves_what_was_written(stage: &Stage, killed_after: Step) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_snapshot_of_an_earlier_stop_is_not_copied() {
-    moves_what_was_written(&Stage::small(), Step::BootDisk).await;
+    moves_what_was_written(&Stage::small(), Step::Snapshot).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,14 +9,13 @@
 #[allow(dead_code, reason = "each test program uses its part")]
 mod stage;
 
-use std::fmt::Debug;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use osm_lab::Service;
 use osm_migrate::{Event, Step};
+use stage::trial::{at_each, runtime};
 use stage::{Stage, success};
 
 /// A migration of the small tenant takes a second or two.
@@ -121,44 +120,15 @@ async fn ends_well(stage: &Stage, volumes: &[String]) {
     assert_eq!(jobs[0]["status"], "done", "{jobs:?}");
 }
 
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
-}
-
-/// Kills at each point, and lets the next run end the work; several labs work through the points.
-fn at_each<P: Copy + Debug + Sync>(
-    labs: usize,
-    points: &[P],
-    open: fn() -> Stage,
-    kill: impl Fn(&Stage, P) + Sync,
-) {
-    let next = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..labs.min(points.len()) {
-            scope.spawn(|| {
-                let (stage, runtime) = (open(), runtime());
-                let volumes = runtime.block_on(stage.volumes("src", "small"));
-                let mut used = false;
-                while let Some(point) = points.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if std::mem::replace(&mut used, true) {
-                        runtime.block_on(stage.begin_again("small"));
-                    }
-                    let begun = Instant::now();
-                    kill(&stage, *point);
-                    runtime.block_on(ends_well(&stage, &volumes));
-                    eprintln!("killed at {point:?}: well after {:?}", begun.elapsed());
-                }
-            });
-        }
-    });
-}
-
 #[test]
 fn killed_where_a_step_begins_or_ends_it_continues() {
     let lines: Vec<Line> =
         Step::ALL.into_iter().flat_map(|step| [Line::Started(step), Line::Done(step)]).collect();
-    assert_eq!(lines.len(), 34);
-    at_each(2, &lines, Stage::small, kill_at_line);
+    assert_eq!(lines.len(), 36);
+    at_each(2, &lines, Stage::small, |trial, line| {
+        kill_at_line(trial.stage, line);
+        trial.run(ends_well(trial.stage, trial.volumes));
+    });
 }
 
 #[test]
@@ -170,12 +140,14 @@ fn killed_at_every_other_change_it_continues() {
     eprintln!("a migration asks for {total} changes");
     assert!(total > 20, "{total} changes: a migration of two disks cannot do with fewer");
     let changes: Vec<usize> = (1..=total).step_by(2).collect();
-    at_each(2, &changes, Stage::small, |stage, n| {
+    at_each(2, &changes, Stage::small, |trial, n| {
+        let stage = trial.stage;
         kill_when(stage, || stage.changes() >= n);
         if n.is_multiple_of(3) {
             // What the clouds know is enough.
             stage.lose_state();
         }
+        trial.run(ends_well(stage, trial.volumes));
     });
 }
 
@@ -185,8 +157,10 @@ fn killed_while_a_cloud_works_it_waits_for_the_cloud() {
         CHANGES.len(),
         &CHANGES,
         || Stage::small_and_slow(SLOW),
-        |stage, change| {
+        |trial, change| {
+            let stage = trial.stage;
             assert!(kill_when(stage, || change.was_asked_of(stage)), "{change:?} was not asked for");
+            trial.run(ends_well(stage, trial.volumes));
         },
     );
 }

@@ -1,9 +1,10 @@
 //! The handle of one cloud: its state, its files, its faults and what it was asked.
 
 use std::fmt;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use crate::fault::{self, Fault, FaultKind};
+use crate::flight::Flights;
 use crate::options::LabOptions;
 use crate::quota::Quotas;
 use crate::world::World;
@@ -86,6 +88,7 @@ struct Inner {
     world: Mutex<World>,
     faults: Mutex<Vec<Fault>>,
     requests: Mutex<Vec<RecordedRequest>>,
+    flights: Flights,
 }
 
 impl Cloud {
@@ -112,6 +115,7 @@ impl Cloud {
             world: Mutex::default(),
             faults: Mutex::default(),
             requests: Mutex::default(),
+            flights: Flights::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -235,6 +239,35 @@ impl Cloud {
             .map(|volume| volume.id.clone())
     }
 
+    /// Writes to a disk of a server as its guest would: only while the server runs. Returns whether it did.
+    ///
+    /// # Errors
+    /// The disk cannot be written.
+    pub fn guest_write(
+        &self,
+        server_id: &str,
+        volume_id: &str,
+        offset: u64,
+        bytes: &[u8],
+    ) -> io::Result<bool> {
+        // The lock keeps the server from being stopped in between.
+        let world = self.world();
+        let runs = world.nova.servers.get(server_id).is_some_and(|server| {
+            let has_it = server.disks.iter().any(|disk| disk.volume_id == volume_id);
+            server.status == "ACTIVE" && has_it
+        });
+        if runs {
+            File::options().write(true).open(self.volume_file(volume_id))?.write_all_at(bytes, offset)?;
+        }
+        drop(world);
+        Ok(runs)
+    }
+
+    /// The most requests that a service worked on at once.
+    pub fn most_in_flight(&self, service: Service) -> usize {
+        self.inner.flights.most(service)
+    }
+
     /// Ends every token given out so far.
     pub fn expire_tokens(&self) {
         self.world().keystone.tokens.clear();
@@ -251,6 +284,10 @@ impl Cloud {
     /// Whether this cloud speaks the later release of the two.
     pub(crate) fn newer(&self) -> bool {
         self.inner.newer
+    }
+
+    pub(crate) fn flights(&self) -> &Flights {
+        &self.inner.flights
     }
 
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {

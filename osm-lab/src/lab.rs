@@ -100,6 +100,17 @@ impl Lab {
         seed::small(self)
     }
 
+    /// Fills the tenant of `src` with servers alike: `fleet-000` and so on, each with so many volumes of one GiB
+    /// with `mib` MiB of bytes in them, the first of which boots; and puts a conversion host into each cloud.
+    /// The quotas must allow it.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be written.
+    pub fn seed_fleet(&self, servers: usize, volumes: usize, mib: u64) -> io::Result<()> {
+        seed::fleet(self, servers, volumes, mib)
+    }
+
     /// Gives the tenant of `src` a volume of one GiB that is attached to nothing, with `mib` MiB of bytes in it;
     /// answers its id.
     ///

@@ -28,6 +28,7 @@ mod clouds_yaml;
 mod digest;
 mod disk;
 mod fault;
+mod flight;
 mod glance;
 mod ip;
 mod keystone;

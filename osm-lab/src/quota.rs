@@ -37,6 +37,29 @@ pub struct Quotas {
     pub security_group_rules: i64,
 }
 
+impl Quotas {
+    /// No limit for anything.
+    pub fn unlimited() -> Self {
+        Self {
+            instances: -1,
+            cores: -1,
+            ram: -1,
+            key_pairs: -1,
+            volumes: -1,
+            gigabytes: -1,
+            snapshots: -1,
+            by_volume_type: BTreeMap::new(),
+            networks: -1,
+            subnets: -1,
+            ports: -1,
+            routers: -1,
+            floating_ips: -1,
+            security_groups: -1,
+            security_group_rules: -1,
+        }
+    }
+}
+
 impl Default for Quotas {
     fn default() -> Self {
         Self {

@@ -73,10 +73,25 @@ pub enum Event {
         volume: String,
         /// Bytes that travelled.
         copied: u64,
-        /// Bytes known to be zero.
+        /// Bytes known to be zero, or to be in the copy already.
         zeroed: u64,
         /// Bytes in all.
         total: u64,
+    },
+    /// The copies of a workload are what its disks were when the pass began.
+    PassDone {
+        /// The workload's name.
+        workload: String,
+        /// The number of the pass, the first is 1.
+        pass: u32,
+        /// Bytes of all its disks.
+        size: u64,
+        /// Bytes that travelled.
+        copied: u64,
+        /// How long the pass took, in milliseconds.
+        took_ms: u64,
+        /// How long a cutover would take now, in milliseconds; the first pass cannot tell.
+        downtime_ms: Option<u64>,
     },
     /// Both ends of a copy were hashed and are equal.
     DiskVerified {

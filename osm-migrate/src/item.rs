@@ -18,6 +18,10 @@ pub enum Outcome {
     Written,
     /// It was there and has been changed.
     Updated,
+    /// Its disks were copied while it ran.
+    Seeded,
+    /// What an unfinished move had made of it is gone.
+    Removed,
     /// It was there, as it should be.
     Unchanged,
     /// Something of its name is there that is not ours; it was left alone.
@@ -34,6 +38,8 @@ impl fmt::Display for Outcome {
             Self::Created => "created",
             Self::Written => "written",
             Self::Updated => "updated",
+            Self::Seeded => "seeded",
+            Self::Removed => "removed",
             Self::Unchanged => "unchanged",
             Self::Exists => "exists",
             Self::Skipped => "skipped",
@@ -59,7 +65,9 @@ pub enum ItemResult {
 impl From<Outcome> for ItemResult {
     fn from(outcome: Outcome) -> Self {
         match outcome {
-            Outcome::Created | Outcome::Written | Outcome::Updated => Self::Changed,
+            Outcome::Created | Outcome::Written | Outcome::Updated | Outcome::Seeded | Outcome::Removed => {
+                Self::Changed
+            }
             Outcome::Unchanged => Self::Ok,
             Outcome::Exists | Outcome::Skipped => Self::Skipped,
             Outcome::Failed => Self::Failed,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::state::{Job, JobStatus, StateStore};
+use crate::workload::ERRAND;
 use crate::{DataDir, Result, Step};
 
 /// Where a workload stands.
@@ -13,6 +14,8 @@ pub struct WorkloadStatus {
     pub job: Job,
     /// The last step that is done.
     pub step: Option<Step>,
+    /// What the last run was for: `migrate`, `seed`, `cutover`, `cleanup`.
+    pub errand: Option<String>,
 }
 
 /// Where each workload stands that was ever worked on, by name.
@@ -36,7 +39,8 @@ pub async fn status(data_dir: &DataDir) -> Result<Vec<WorkloadStatus>> {
         }
         let done = store.checkpoints(&job.id).await?;
         let step = done.iter().filter(|done| done.item.is_empty()).map(|done| done.step).max();
-        found.push(WorkloadStatus { job, step });
+        let errand = done.into_iter().find(|done| done.item == ERRAND).and_then(|done| done.data);
+        found.push(WorkloadStatus { job, step, errand });
     }
     Ok(found)
 }

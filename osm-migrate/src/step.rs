@@ -1,4 +1,4 @@
-//! The steps of a cold migration, in the order they are taken.
+//! The steps of a migration, in the order they are taken.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,8 +18,8 @@ pub enum Step {
     Claim,
     /// The source server is stopped.
     StopSource,
-    /// There is a volume with the boot disk's bytes that can be attached elsewhere.
-    BootDisk,
+    /// What cannot be attached elsewhere itself has a volume with its bytes at one point.
+    Snapshot,
     /// The data volumes are attached to nothing.
     DetachVolumes,
     /// All source volumes are attached to the source conversion host.
@@ -40,6 +40,8 @@ pub enum Step {
     CreatePorts,
     /// The destination server is there and ACTIVE.
     CreateServer,
+    /// The destination server has come up, as far as it is asked.
+    CheckBoot,
     /// The floating IPs are associated.
     FloatingIps,
     /// The source server has its volumes back, and temporary things are gone.
@@ -50,11 +52,11 @@ pub enum Step {
 
 impl Step {
     /// All steps, in order.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Preflight,
         Self::Claim,
         Self::StopSource,
-        Self::BootDisk,
+        Self::Snapshot,
         Self::DetachVolumes,
         Self::AttachSource,
         Self::CreateVolumes,
@@ -65,6 +67,7 @@ impl Step {
         Self::Recheck,
         Self::CreatePorts,
         Self::CreateServer,
+        Self::CheckBoot,
         Self::FloatingIps,
         Self::RestoreSource,
         Self::Release,
@@ -76,7 +79,7 @@ impl Step {
             Self::Preflight => "preflight",
             Self::Claim => "claim",
             Self::StopSource => "stop_source",
-            Self::BootDisk => "boot_disk",
+            Self::Snapshot => "snapshot",
             Self::DetachVolumes => "detach_volumes",
             Self::AttachSource => "attach_source",
             Self::CreateVolumes => "create_volumes",
@@ -87,6 +90,7 @@ impl Step {
             Self::Recheck => "recheck",
             Self::CreatePorts => "create_ports",
             Self::CreateServer => "create_server",
+            Self::CheckBoot => "check_boot",
             Self::FloatingIps => "floating_ips",
             Self::RestoreSource => "restore_source",
             Self::Release => "release",

@@ -14,6 +14,12 @@ pub struct Summary {
     pub written: usize,
     /// Items that were changed.
     pub updated: usize,
+    /// Workloads whose disks were copied while they ran.
+    #[serde(default)]
+    pub seeded: usize,
+    /// Workloads whose unfinished move was given up.
+    #[serde(default)]
+    pub removed: usize,
     /// Items that were as they should be.
     pub unchanged: usize,
     /// Items that were left alone: of another owner, or not to be worked on.
@@ -46,6 +52,8 @@ impl Summary {
             Outcome::Created => self.created += 1,
             Outcome::Written => self.written += 1,
             Outcome::Updated => self.updated += 1,
+            Outcome::Seeded => self.seeded += 1,
+            Outcome::Removed => self.removed += 1,
             Outcome::Unchanged => self.unchanged += 1,
             Outcome::Exists | Outcome::Skipped => self.skipped += 1,
             Outcome::Failed => self.failed += 1,
@@ -68,6 +76,8 @@ impl Summary {
         self.created += other.created;
         self.written += other.written;
         self.updated += other.updated;
+        self.seeded += other.seeded;
+        self.removed += other.removed;
         self.unchanged += other.unchanged;
         self.skipped += other.skipped;
         self.failed += other.failed;
@@ -76,12 +86,16 @@ impl Summary {
 
     /// How many items there were.
     pub fn total(&self) -> usize {
-        self.created + self.written + self.updated + self.unchanged + self.skipped + self.failed
+        self.changed() + self.unchanged + self.skipped + self.failed
     }
 
     /// Whether anything is another than it was before.
     pub fn has_changed(&self) -> bool {
-        self.created + self.written + self.updated > 0
+        self.changed() > 0
+    }
+
+    fn changed(&self) -> usize {
+        self.created + self.written + self.updated + self.seeded + self.removed
     }
 
     /// Whether nothing failed.

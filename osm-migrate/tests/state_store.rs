@@ -42,7 +42,7 @@ async fn a_job_of_a_dead_process_is_taken_over_and_its_epoch_is_refused() {
     assert_eq!(new.epoch, old.epoch + 1);
     for refused in [
         store.heartbeat(&old).await,
-        store.checkpoint(&old, &checkpoint(Step::BootDisk, "")).await,
+        store.checkpoint(&old, &checkpoint(Step::Snapshot, "")).await,
         store.forget(&old, Step::StopSource).await,
         store.record(&old, &Event::WorkloadStarted { workload: "web".into() }).await,
         store.complete(&old, JobStatus::Done, None).await,
@@ -70,7 +70,7 @@ async fn a_finished_claim_frees_the_job_and_ends_itself() {
 #[tokio::test]
 async fn everything_is_there_after_the_file_is_opened_again() {
     let dir = tempfile::tempdir().unwrap();
-    let event = Event::StepStarted { workload: "web".into(), step: Step::BootDisk };
+    let event = Event::StepStarted { workload: "web".into(), step: Step::Snapshot };
     {
         let store = open(&dir);
         store.put_job(&Job::new("j", "web")).await.unwrap();
@@ -97,9 +97,9 @@ async fn forgetting_a_step_leaves_the_others() {
     let store = open(&dir);
     store.put_job(&Job::new("j", "web")).await.unwrap();
     let claim = store.claim("j", &Owner::current()).await.unwrap();
-    store.checkpoint(&claim, &checkpoint(Step::BootDisk, "")).await.unwrap();
+    store.checkpoint(&claim, &checkpoint(Step::Snapshot, "")).await.unwrap();
     store.checkpoint(&claim, &checkpoint(Step::CopyDisks, "v1")).await.unwrap();
-    store.forget(&claim, Step::BootDisk).await.unwrap();
+    store.forget(&claim, Step::Snapshot).await.unwrap();
     assert_eq!(store.checkpoints("j").await.unwrap(), [checkpoint(Step::CopyDisks, "v1")]);
 }
 

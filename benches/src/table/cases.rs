@@ -8,7 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use super::remote::{self, Tunnel};
+use super::remote::{self, Sshd};
 use super::{Bench, Case, Comparison, Number, Prepare, Way};
 use crate::client::Tool;
 use crate::server::{Kind, Listen, Server, Setup};
@@ -104,7 +104,8 @@ fn tls(bench: &Bench) -> Result<Case> {
     let plain = Setup::tcp(Kind::QemuNbd, &bench.ours, &bench.from)?;
     let Listen::Tcp(port) = plain.listen else { unreachable!("it is a TCP setup") };
     let servers = Vec::from([Server::start(&plain)?, secure(Kind::Nbdkit)?, secure(Kind::Ours)?]);
-    let tunnel = Tunnel::to(port, &bench.folder.path().join("ssh"))?;
+    let sshd = Sshd::start(&bench.folder.path().join("ssh"))?;
+    let tunnel = sshd.tunnel(port)?;
     let ways = Vec::from([
         bench.way("ssh+qemu-img", 0, Tool::QemuImg, tunnel.uri(), bench.mib, &[]),
         bench.way("nbdkit+nbdcopy", 1, Tool::Nbdcopy, servers[1].uri(), bench.mib, &[]),
@@ -117,7 +118,7 @@ fn tls(bench: &Bench) -> Result<Case> {
         comparison("TLS, our client", "nbdkit+osm", &["nbdkit+nbdcopy"], Number::Wall, 1.0 / 1.2),
     ]);
     let title = format!("{} MiB dense, TLS on TCP of loopback with 4 connections", bench.mib);
-    Ok(Case { servers, ways, comparisons, _beside: Some(tunnel), ..bench.case(title, &bench.from) })
+    Ok(Case { servers, ways, comparisons, _beside: Some((tunnel, sshd)), ..bench.case(title, &bench.from) })
 }
 
 fn far(bench: &Bench) -> Result<Case> {

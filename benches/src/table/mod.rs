@@ -11,6 +11,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail, ensure};
 use tempfile::TempDir;
 
+pub(crate) use self::remote::Sshd;
 use crate::arguments::Arguments;
 use crate::measure::Run;
 use crate::results::{RawFile, Row, Spread};
@@ -51,7 +52,7 @@ struct Case {
     prepare: Option<Prepare>,
     comparisons: Vec<Comparison>,
     /// What else has to run meanwhile.
-    _beside: Option<remote::Tunnel>,
+    _beside: Option<(remote::Tunnel, Sshd)>,
 }
 
 /// Our way beside the best of some others: the one with the least median of wall time.

@@ -7,10 +7,11 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use osm_lab::{Lab, LabOptions};
-use osm_migrate::{DataDir, ExportOptions, NullSink, Summary};
+use osm_migrate::{DataDir, ExportOptions, NullSink, SeedOptions, Summary};
 use osm_model::{FilterSet, Kind, NameFilter};
 use serde_json::json;
 
+use super::migrate::Work;
 use super::setup::Setup;
 use super::{Globals, code_of, flows, migrate};
 use crate::{args, output};
@@ -52,14 +53,16 @@ pub(crate) async fn run(globals: &Globals<'_>, arguments: args::Demo) -> Result<
     total.add(osm_migrate::import(&dst, &importable, &filters, &data, events.as_ref()).await?);
 
     let witness = Arc::new(Witness::new(Arc::clone(&events)));
-    for (detached_volumes, what) in [
-        (false, "Migrate: moving the servers with their disks"),
-        (true, "Migrate: moving the volumes that no server has"),
+    for (work, what) in [
+        (Work::Seed(SeedOptions::default()), "Seed: copying the disks while their servers run"),
+        (Work::CutOver, "Cutover: stopping the servers, copying what has changed, starting them over there"),
+        (Work::DetachedVolumes, "Migrate: moving the volumes that no server has"),
     ] {
         headline(globals, what);
-        let told = args::Migrate { detached_volumes, ..workloads(&lab, &data_dir) };
+        let told = workloads(&lab, &data_dir);
         let setup = Setup::new(&inner, &told.data)?;
-        total.add(migrate::migrate(&setup, told, Arc::clone(&witness) as _).await?);
+        let options = migrate::options(None, &told);
+        total.add(migrate::perform(&setup, &told, options, work, Arc::clone(&witness) as _).await?);
     }
 
     headline(globals, "Import once more: nothing is left to change");
@@ -74,19 +77,18 @@ pub(crate) async fn run(globals: &Globals<'_>, arguments: args::Demo) -> Result<
 }
 
 /// What `osm-cli migrate` would be told.
-fn workloads(lab: &Lab, data_dir: &Path) -> args::Migrate {
+fn workloads(lab: &Lab, data_dir: &Path) -> args::Workloads {
     let host = |server: &str, devices: PathBuf| format!("local:{server},devices={}", devices.display());
-    args::Migrate {
+    args::Workloads {
         names: Vec::new(),
         regexes: Vec::new(),
-        detached_volumes: false,
         data: args::DataDirectory { data_dir: Some(data_dir.to_path_buf()), vars: Vec::new() },
         src: Some("src".into()),
         dst: Some("dst".into()),
         src_host: Some(host("os_migrate_conv_src", lab.src().device_dir("os_migrate_conv_src"))),
         dst_host: Some(host("os_migrate_conv_dst", lab.dst().device_dir("os_migrate_conv_dst"))),
+        via: args::Via::Hosts,
         check: false,
-        no_stop: false,
         workloads: 2,
         disks: 2,
         compress: false,

@@ -1,12 +1,17 @@
-//! `osm-cli migrate`
+//! `osm-cli migrate`, `seed` and `cutover`
 
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use osm_migrate::{Cancel, EventSink, MigrationOptions, Summary, Vars, WorkloadMigration};
+use osm_migrate::host::NoHost;
+use osm_migrate::state::JobStatus;
+use osm_migrate::{
+    Cancel, ConversionHost, EventSink, MigrationOptions, SeedOptions, Summary, Vars, Way, WorkloadMigration,
+};
 use osm_model::Kind;
+use osm_openstack::Session;
 use tokio::signal;
 
 use super::setup::{Setup, Side};
@@ -14,25 +19,105 @@ use super::{Globals, flows};
 use crate::{args, exit, output};
 
 pub(crate) async fn run(globals: &Globals<'_>, arguments: args::Migrate) -> Result<ExitCode> {
+    let args::Migrate { workloads, cut, detached_volumes, no_stop } = arguments;
+    let work = if detached_volumes { Work::DetachedVolumes } else { Work::Move };
+    let adjust = |options: &mut MigrationOptions| {
+        options.stop &= !no_stop;
+        cut_as(options, cut);
+    };
+    told(globals, workloads, work, adjust).await
+}
+
+pub(crate) async fn seed(globals: &Globals<'_>, arguments: args::Seed) -> Result<ExitCode> {
+    let max_downtime = arguments.max_downtime.map(Duration::from_secs);
+    let most = if max_downtime.is_some() { SeedOptions::MANY_PASSES } else { 1 };
+    let seed = SeedOptions { passes: arguments.passes.unwrap_or(most), max_downtime };
+    told(globals, arguments.workloads, Work::Seed(seed), |_| {}).await
+}
+
+pub(crate) async fn cutover(globals: &Globals<'_>, arguments: args::Cutover) -> Result<ExitCode> {
+    told(globals, arguments.workloads, Work::CutOver, |options| cut_as(options, arguments.cut)).await
+}
+
+pub(crate) async fn cleanup(globals: &Globals<'_>, arguments: args::Cleanup) -> Result<ExitCode> {
+    told(globals, arguments.workloads, Work::CleanUp, |options| options.cleanup = true).await
+}
+
+/// Repeats each workload's last run that did not end well.
+pub(crate) async fn retry(globals: &Globals<'_>, arguments: args::Retry) -> Result<ExitCode> {
+    let args::Retry { mut workloads, cut } = arguments;
+    let setup = Setup::new(globals, &workloads.data)?;
+    let events = output::event_sink(globals.output);
+    setup.warn(events.as_ref());
+    let mut options = options(setup.vars.as_ref(), &workloads);
+    cut_as(&mut options, cut);
+    let wanted = flows::named(&workloads.names, &workloads.regexes)?;
+    let failed: Vec<_> = osm_migrate::status(setup.data_dir())
+        .await?
+        .into_iter()
+        .filter(|known| known.job.status == JobStatus::Failed)
+        .filter(|known| wanted.as_ref().is_none_or(|filter| filter.matches(&known.job.workload)))
+        .collect();
+    let mut total = Summary::default();
+    for (verb, work) in [
+        ("seed", Work::Seed(SeedOptions::default())),
+        ("cutover", Work::CutOver),
+        ("migrate", Work::Move),
+        ("cleanup", Work::CleanUp),
+    ] {
+        let of_verb = failed.iter().filter(|known| known.errand.as_deref() == Some(verb));
+        workloads.names = of_verb.map(|known| known.job.workload.clone()).collect();
+        workloads.regexes.clear();
+        if !workloads.names.is_empty() {
+            total.add(perform(&setup, &workloads, options.clone(), work, Arc::clone(&events)).await?);
+        }
+    }
+    Ok(flows::closed(&total, events.as_ref()))
+}
+
+fn cut_as(options: &mut MigrationOptions, cut: args::Cut) {
+    options.window = cut.window();
+    options.boot_check = cut.boot_check();
+    options.hooks = cut.hooks;
+}
+
+/// What is to be done.
+pub(super) enum Work {
+    Move,
+    DetachedVolumes,
+    Seed(SeedOptions),
+    CutOver,
+    CleanUp,
+}
+
+/// Does the work, and tells its summary.
+async fn told(
+    globals: &Globals<'_>,
+    arguments: args::Workloads,
+    work: Work,
+    adjust: impl FnOnce(&mut MigrationOptions),
+) -> Result<ExitCode> {
     let setup = Setup::new(globals, &arguments.data)?;
     if setup.checks_files() {
         flows::insist_on_valid(globals, setup.data_dir())?;
     }
     let events = output::event_sink(globals.output);
     setup.warn(events.as_ref());
-    let summary = migrate(&setup, arguments, Arc::clone(&events)).await?;
+    let mut options = options(setup.vars.as_ref(), &arguments);
+    adjust(&mut options);
+    let summary = perform(&setup, &arguments, options, work, Arc::clone(&events)).await?;
     Ok(flows::closed(&summary, events.as_ref()))
 }
 
-/// Moves the workloads, and says so to `events`; the summary is the caller's to tell.
-pub(super) async fn migrate(
+/// Does the work, and says so to `events`; the summary is the caller's to tell.
+pub(super) async fn perform(
     setup: &Setup<'_>,
-    arguments: args::Migrate,
+    arguments: &args::Workloads,
+    options: MigrationOptions,
+    work: Work,
     events: Arc<dyn EventSink>,
 ) -> Result<Summary> {
-    let src_host = setup.host(Side::Src, arguments.src_host.as_deref())?;
-    let dst_host = setup.host(Side::Dst, arguments.dst_host.as_deref())?;
-    let kind = if arguments.detached_volumes { Kind::DetachedVolume } else { Kind::Workload };
+    let kind = if matches!(work, Work::DetachedVolumes) { Kind::DetachedVolume } else { Kind::Workload };
     let filter = match flows::named(&arguments.names, &arguments.regexes)? {
         Some(filter) => filter,
         None => setup.filters().get(kind).clone(),
@@ -45,42 +130,67 @@ pub(super) async fn migrate(
     let cancel = Cancel::default();
     let interrupt = tokio::spawn(cancel_on_interrupt(cancel.clone()));
     let migration = WorkloadMigration {
-        src_host: src_host.open(&src).await.context("the source's conversion host")?,
-        dst_host: dst_host.open(&dst).await.context("the destination's conversion host")?,
+        src_host: host(setup, (Side::Src, &src), arguments.src_host.as_deref(), options.via).await?,
+        dst_host: host(setup, (Side::Dst, &dst), arguments.dst_host.as_deref(), options.via).await?,
         src,
         dst,
         state: Arc::new(data_dir.open_state()?),
         data_dir,
         events,
-        options: options(setup.vars.as_ref(), arguments),
+        options,
         cancel,
     };
-    let summary = match kind {
-        Kind::DetachedVolume => migration.run_detached(&filter).await,
-        _ => migration.run(&filter).await,
+    let summary = match work {
+        Work::Move => migration.run(&filter).await,
+        Work::DetachedVolumes => migration.run_detached(&filter).await,
+        Work::Seed(seed) => migration.seed(&filter, &seed).await,
+        Work::CutOver => migration.cut_over(&filter).await,
+        Work::CleanUp => migration.clean_up(&filter).await,
     };
     interrupt.abort();
     Ok(summary?)
 }
 
+/// The conversion host of a side, where one is used.
+async fn host(
+    setup: &Setup<'_>,
+    (side, cloud): (Side, &Session),
+    named: Option<&str>,
+    via: Way,
+) -> Result<Arc<dyn ConversionHost>> {
+    match via {
+        Way::Hosts => {
+            let host = setup.host(side, named)?.open(cloud).await;
+            host.with_context(|| format!("the conversion host of {}", side.word()))
+        }
+        Way::Images => Ok(Arc::new(NoHost)),
+    }
+}
+
 /// What is typed, and what the variables say where nothing is typed.
-fn options(vars: Option<&Vars>, arguments: args::Migrate) -> MigrationOptions {
+pub(super) fn options(vars: Option<&Vars>, arguments: &args::Workloads) -> MigrationOptions {
     let timeout = arguments.timeout.map(Duration::from_secs).or(vars.and_then(|vars| vars.timeout));
+    let (guest, places) = (&arguments.guest, &arguments.places);
     MigrationOptions {
         check: arguments.check,
-        stop: !arguments.no_stop && vars.and_then(|vars| vars.stop) != Some(false),
+        via: match arguments.via {
+            args::Via::Hosts => Way::Hosts,
+            args::Via::Images => Way::Images,
+        },
+        stop: vars.and_then(|vars| vars.stop) != Some(false),
         workloads: arguments.workloads,
         disks: arguments.disks,
         compress: arguments.compress,
         cleanup: arguments.cleanup || vars.and_then(|vars| vars.cleanup) == Some(true),
         timeout: timeout.unwrap_or(MigrationOptions::default().timeout),
-        machine_type: arguments.guest.machine_type,
-        default_machine_type: arguments.guest.default_machine_type,
-        machine_types: arguments.guest.machine_types,
-        tolerate_image_metadata: arguments.guest.tolerate_image_metadata,
-        fail_on_drift: arguments.guest.fail_on_drift,
-        volume_types: arguments.places.volume_types.into_iter().collect(),
-        zones: arguments.places.zones.into_iter().collect(),
+        machine_type: guest.machine_type.clone(),
+        default_machine_type: guest.default_machine_type.clone(),
+        machine_types: guest.machine_types.clone(),
+        tolerate_image_metadata: guest.tolerate_image_metadata,
+        fail_on_drift: guest.fail_on_drift,
+        volume_types: places.volume_types.iter().cloned().collect(),
+        zones: places.zones.iter().cloned().collect(),
+        ..MigrationOptions::default()
     }
 }
 

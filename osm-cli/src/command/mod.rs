@@ -58,6 +58,10 @@ async fn dispatch(globals: &Globals<'_>, command: Command) -> Result<ExitCode> {
         Command::Validate(validate) => flows::validate(globals, &validate),
         Command::Import(import) => flows::import(globals, import).await,
         Command::Migrate(migrate) => migrate::run(globals, *migrate).await,
+        Command::Seed(seed) => migrate::seed(globals, *seed).await,
+        Command::Cutover(cutover) => migrate::cutover(globals, *cutover).await,
+        Command::Retry(retry) => migrate::retry(globals, *retry).await,
+        Command::Cleanup(cleanup) => migrate::cleanup(globals, *cleanup).await,
         Command::Status(status) => status::run(globals, status).await,
         Command::IdMap(map) => id_map::run(globals, &map),
         Command::Copy(copy) => copy::run(globals, copy).await,
@@ -73,7 +77,13 @@ impl Command {
         match self {
             #[cfg(feature = "demo")]
             Self::Demo(demo) => demo.serve,
-            Self::Migrate(_) | Self::Serve(_) | Self::Agent(_) => true,
+            Self::Migrate(_)
+            | Self::Seed(_)
+            | Self::Cutover(_)
+            | Self::Retry(_)
+            | Self::Cleanup(_)
+            | Self::Serve(_)
+            | Self::Agent(_) => true,
             _ => false,
         }
     }

@@ -22,7 +22,7 @@ pub(crate) enum Side {
 }
 
 impl Side {
-    fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Src => "src",
             Self::Dst => "dst",

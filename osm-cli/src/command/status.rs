@@ -47,6 +47,7 @@ fn status_word(status: JobStatus) -> &'static str {
         JobStatus::Pending => "not started",
         JobStatus::Running => "running",
         JobStatus::Failed => "to be continued",
+        JobStatus::Seeded => "seeded",
         JobStatus::Done => "done",
     }
 }

@@ -37,7 +37,7 @@ impl Narrator {
     fn mark(&self, outcome: Outcome) -> String {
         let (sign, colour) = match outcome {
             Outcome::Created | Outcome::Written => ("+", "32"),
-            Outcome::Updated => ("~", "33"),
+            Outcome::Updated | Outcome::Seeded => ("~", "33"),
             Outcome::Unchanged => ("=", "2"),
             Outcome::Failed => ("!", "31"),
             _ => ("-", "2"),
@@ -80,11 +80,13 @@ impl Narrator {
     }
 
     fn close(&self, summary: &Summary) {
-        let Summary { created, written, updated, unchanged, skipped, failed, .. } = summary;
+        let Summary { created, written, updated, seeded, removed, unchanged, skipped, failed, .. } = summary;
         let counts = [
             (created, "created"),
             (written, "written"),
             (updated, "updated"),
+            (seeded, "seeded"),
+            (removed, "removed"),
             (unchanged, "unchanged"),
             (skipped, "skipped"),
             (failed, "failed"),
@@ -123,6 +125,17 @@ impl EventSink for Narrator {
             }
             Event::DiskProgress { workload, volume, copied, zeroed, total } => {
                 self.progress(workload, volume, copied + zeroed, *total);
+            }
+            Event::PassDone { workload, pass, size, copied, took_ms, downtime_ms } => {
+                let (copied, size) = (bytes(*copied), bytes(*size));
+                let downtime = downtime_ms
+                    .map(|time| format!("; a cutover now would take about {}", seconds(time)))
+                    .unwrap_or_default();
+                let took = seconds(*took_ms);
+                self.forget_disks_of(workload);
+                self.say(&format!(
+                    "  {workload}: pass {pass} in {took}, {copied} of {size} travelled{downtime}"
+                ));
             }
             Event::DiskVerified { workload, volume, digest } => {
                 let short = digest.get(..16).unwrap_or(digest);
@@ -172,12 +185,16 @@ pub(crate) fn bytes(count: u64) -> String {
     if unit == "B" { format!("{count} B") } else { format!("{value:.1} {unit}") }
 }
 
+fn seconds(millis: u64) -> String {
+    format!("{:.1} s", millis as f64 / 1000.0)
+}
+
 fn step_done(step: Step) -> &'static str {
     match step {
         Step::Preflight => "everything it needs is there",
         Step::Claim => "claimed",
         Step::StopSource => "source stopped",
-        Step::BootDisk => "boot disk at hand",
+        Step::Snapshot => "snapshots at hand",
         Step::DetachVolumes => "data volumes detached",
         Step::AttachSource => "attached to the source conversion host",
         Step::CreateVolumes => "destination volumes created",
@@ -188,6 +205,7 @@ fn step_done(step: Step) -> &'static str {
         Step::Recheck => "everything it needs is still there",
         Step::CreatePorts => "ports created",
         Step::CreateServer => "server is ACTIVE",
+        Step::CheckBoot => "boot checked",
         Step::FloatingIps => "floating IPs associated",
         Step::RestoreSource => "source put back",
         Step::Release => "released",

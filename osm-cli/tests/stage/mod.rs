@@ -1,5 +1,7 @@
 //! Two clouds on loopback with a tenant, and what must be true of it after a migration.
 
+pub(crate) mod trial;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -85,18 +87,34 @@ impl Stage {
 
     /// `osm-cli migrate` of the whole tenant, on this machine.
     pub(crate) fn migrate(&self) -> Command {
+        self.work("migrate", &[])
+    }
+
+    /// A verb that works on the whole tenant, on this machine.
+    pub(crate) fn work(&self, verb: &str, words: &[&str]) -> Command {
+        let mut command = self.work_in(&self.data_dir(), verb);
+        command.args(words);
+        command
+    }
+
+    /// The same with another data directory.
+    pub(crate) fn work_in(&self, data_dir: &Path, verb: &str) -> Command {
         let host = |cloud: &Cloud| {
             let name = format!("os_migrate_conv_{}", cloud.name());
             format!("local:{name},devices={}", cloud.device_dir(&name).display())
         };
-        self.migrate_by(&host(self.lab.src()), &host(self.lab.dst()))
+        self.work_by(verb, data_dir, [host(self.lab.src()), host(self.lab.dst())])
     }
 
-    /// The same with other conversion hosts.
+    /// `osm-cli migrate` with other conversion hosts.
     pub(crate) fn migrate_by(&self, src_host: &str, dst_host: &str) -> Command {
-        let mut command = self.osm(&["migrate", "--src", "src", "--dst", "dst"]);
-        command.arg("--data-dir").arg(self.data_dir());
-        command.args(["--src-host", src_host, "--dst-host", dst_host]);
+        self.work_by("migrate", &self.data_dir(), [src_host.to_owned(), dst_host.to_owned()])
+    }
+
+    fn work_by(&self, verb: &str, data_dir: &Path, [src_host, dst_host]: [String; 2]) -> Command {
+        let mut command = self.osm(&[verb, "--src", "src", "--dst", "dst"]);
+        command.arg("--data-dir").arg(data_dir);
+        command.args(["--src-host", &src_host, "--dst-host", &dst_host]);
         command
     }
 
@@ -166,9 +184,8 @@ impl Stage {
         let here = self.server("src", name).await.expect("the source server is still there");
         assert_eq!(here.status, "SHUTOFF", "{name}");
         assert_eq!(self.volumes("src", name).await, source_volumes, "{name} has its volumes back, in order");
-        for key in ["osm_job", "osm_stopped"] {
-            assert!(!here.metadata.contains_key(key), "{name}: {key} is left on the source");
-        }
+        let left: Vec<_> = here.metadata.keys().filter(|key| key.starts_with("osm_")).collect();
+        assert!(left.is_empty(), "{name}: {left:?} is left on the source");
     }
 
     /// The bytes of each source volume are those of the destination volume in its place.
@@ -235,10 +252,28 @@ impl Stage {
 
     /// The command lines of this lab's agents.
     fn agents(&self) -> Vec<String> {
+        self.agent_processes().into_iter().map(|(_, line)| line).collect()
+    }
+
+    /// Kills this lab's agents; gives how many there were.
+    pub(crate) fn kill_agents(&self) -> usize {
+        let agents = self.agent_processes();
+        for (pid, _) in &agents {
+            // One that has ended meanwhile is as good as killed.
+            let _ = Command::new("kill").args(["-9", pid]).stderr(Stdio::null()).status();
+        }
+        agents.len()
+    }
+
+    /// The process ids and command lines of this lab's agents.
+    fn agent_processes(&self) -> Vec<(String, String)> {
         let dir = self.dir.path().to_str().unwrap();
         let processes = fs::read_dir("/proc").unwrap().flatten();
-        let lines = processes.filter_map(|entry| fs::read_to_string(entry.path().join("cmdline")).ok());
-        lines.filter(|line| line.contains("\0agent\0") && line.contains(dir)).collect()
+        let lines = processes.filter_map(|entry| {
+            let line = fs::read_to_string(entry.path().join("cmdline")).ok()?;
+            Some((entry.file_name().to_string_lossy().into_owned(), line))
+        });
+        lines.filter(|(_, line)| line.contains("\0agent\0") && line.contains(dir)).collect()
     }
 
     /// Undoes a migration that ended well: nothing in the destination, the source runs, no state.

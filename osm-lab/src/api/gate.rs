@@ -17,6 +17,7 @@ use crate::api::{Context, Microversion, Refusal};
 use crate::clock::new_id;
 use crate::cloud::{RecordedRequest, Service};
 use crate::fault::FaultKind;
+use crate::flight::Flight;
 
 /// The largest body but image data.
 const LARGEST_BODY: usize = 8 << 20;
@@ -35,6 +36,7 @@ pub(super) async fn pass(
     next: Next,
 ) -> Response {
     let Context { cloud, service } = context;
+    let _under_way = Flight::of(&cloud, service);
     let method = request.method().to_string();
     let path = request.uri().path_and_query().map_or_else(String::new, ToString::to_string);
     let headers = request.headers().clone();

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::state::{Attachment, Volume};
 use super::volumes::{own, remove};
-use super::{admin_only, create, invalid};
+use super::{admin_only, create, invalid, upload};
 use crate::api::{Answer, Call, Refusal, empty, json};
 use crate::clock::{new_id, now};
 use crate::disk::GIB;
@@ -89,6 +89,10 @@ pub(super) async fn act(call: Call, Path((_, id)): Path<(String, String)>, body:
             return Ok(empty(200));
         }
         "os-show_image_metadata" => return Ok(json(200, &json!({"metadata": volume.image_metadata}))),
+        "os-volume_upload_image" => {
+            let upload = read(name, value)?;
+            return upload::begin(&call, &mut world, &id, &upload);
+        }
         "os-extend" => {
             extend(&call, &id, &mut world, &read(name, value)?)?;
         }

@@ -8,6 +8,7 @@ mod metadata;
 mod snapshots;
 mod state;
 mod types;
+mod upload;
 mod version;
 mod volumes;
 

@@ -2,6 +2,7 @@
 
 mod base;
 mod demo;
+mod fleet;
 mod organisation;
 mod parts;
 mod small;
@@ -10,6 +11,7 @@ use std::io;
 
 pub(crate) use base::base;
 pub(crate) use demo::demo;
+pub(crate) use fleet::fleet;
 pub(crate) use organisation::organisation;
 pub(crate) use small::{detached_volume, small};
 

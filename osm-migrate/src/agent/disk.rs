@@ -4,13 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use osm_transfer::block::BlockSource;
+use osm_transfer::block::{BlockSink, BlockSource};
 use osm_transfer::endpoint::{Endpoint, OpenOptions};
-use osm_transfer::hash::{HashOptions, hash_disk};
+use osm_transfer::hash::hash_disk;
 use osm_transfer::nbd::{Client, ClientOptions, Export, Server, ServerOptions};
 use osm_transfer::transfer::{Transfer, Verify};
 use rustix::fs::Advice;
 
+use super::delta::{self, Delta, Rest, hash_options};
 use super::report::{Report, Reporter};
 use super::stdio::{Reader, Writer};
 use super::{ExportArgs, HashArgs, Identity, PullArgs, device, stdio};
@@ -24,19 +25,53 @@ const LOCK_WAIT: Duration = Duration::from_secs(15);
 pub(super) async fn serve(args: ExportArgs, reader: Reader, writer: Writer) -> Result<()> {
     let source = open_source(&args.device).await?;
     Identity::check(args.identity.as_ref(), &args.device)?;
+    let (mut reader, mut writer) = stdio::packed(args.compress, reader, writer)?;
+    if args.delta {
+        uncached(source.as_ref());
+        delta::offer(&source, &mut reader, &mut writer).await?;
+    }
     let server = Server::new(vec![Export::read_only("", source)], ServerOptions::default());
-    let (reader, writer) = stdio::packed(args.compress, reader, writer)?;
     Ok(server.serve_stream(reader, writer).await?)
 }
 
 /// Copies what the stream serves to the device.
 pub(super) async fn pull(args: PullArgs, reader: Reader, writer: Writer, reporter: Reporter) -> Result<()> {
-    let (reader, writer) = stdio::packed(args.compress, reader, writer)?;
+    let (mut reader, mut writer) = stdio::packed(args.compress, reader, writer)?;
+    let sink = open_sink(&args).await?;
+    let delta = match args.delta {
+        true => Some(Delta::find(&args.device, args.size, &mut reader, &mut writer).await?),
+        false => None,
+    };
     let client = Arc::new(Client::over(reader, writer, "", &ClientOptions::default()).await?);
     if client.size() != args.size {
         let message = format!("the source serves {} bytes, not {}", client.size(), args.size);
         return Err(Error::new(ErrorKind::Agent, message));
     }
+    let same = delta.as_ref().map_or(0, Delta::same);
+    let source: Arc<dyn BlockSource> = client.clone();
+    let progress = Rest { reporter: reporter.clone(), same, size: args.size };
+    let transfer =
+        Transfer::builder().source(source).sink(sink).verify(Verify::None).progress(Arc::new(progress));
+    let transfer = match &delta {
+        Some(delta) => transfer.areas(delta.areas.clone()),
+        None => transfer,
+    };
+    let copied = transfer.build()?.run().await.map_err(|error| named(error.into(), &args.device))?;
+    // Everything is flushed; a source that is gone now takes nothing away.
+    if let Err(error) = client.close().await {
+        tracing::debug!(%error, "the source left before the goodbye");
+    }
+    let roots = match delta {
+        Some(delta) => Some(delta.roots(&args.device).await?),
+        None => None,
+    };
+    let (size, copied, zeroed) = (args.size, copied.copied, copied.zeroed);
+    reporter.say(Report::Pulled { size, copied, zeroed, same, roots });
+    Ok(())
+}
+
+/// Opens the device that is to be written, and keeps other writers away from it.
+async fn open_sink(args: &PullArgs) -> Result<Arc<dyn BlockSink>> {
     let room = device::size(&args.device).map_err(|error| named(error.into(), &args.device))?;
     if room < args.size {
         let message = format!("the destination has {room} bytes, the source {}", args.size);
@@ -48,20 +83,7 @@ pub(super) async fn pull(args: PullArgs, reader: Reader, writer: Writer, reporte
         .await
         .map_err(|error| named(error.into(), &args.device))?;
     Identity::check(args.identity.as_ref(), &args.device)?;
-    let source: Arc<dyn BlockSource> = client.clone();
-    let transfer = Transfer::builder()
-        .source(source)
-        .sink(sink)
-        .verify(Verify::None)
-        .progress(Arc::new(reporter.clone()))
-        .build()?;
-    let copied = transfer.run().await.map_err(|error| named(error.into(), &args.device))?;
-    // Everything is flushed; a source that is gone now takes nothing away.
-    if let Err(error) = client.close().await {
-        tracing::debug!(%error, "the source left before the goodbye");
-    }
-    reporter.say(Report::Pulled { size: copied.size, copied: copied.copied, zeroed: copied.zeroed });
-    Ok(())
+    Ok(sink)
 }
 
 /// Hashes the first bytes of the device.
@@ -72,26 +94,29 @@ pub(super) async fn hash(args: HashArgs, reporter: Reporter) -> Result<()> {
         let message = format!("the device has {} bytes, less than {}", source.size(), args.size);
         return Err(named(Error::new(ErrorKind::Agent, message), &args.device));
     }
-    // What was written may still be in memory, where it says nothing of the disk.
-    if let Some(disk) = source.descriptor()
-        && let Err(error) = rustix::fs::fadvise(disk, 0, None, Advice::DontNeed)
-    {
-        tracing::debug!(%error, "cached pages stay");
-    }
-    let options = HashOptions { limit: Some(args.size), ..HashOptions::default() };
-    let hash = hash_disk(&source, &options, Arc::new(reporter.clone()))
+    uncached(source.as_ref());
+    let hash = hash_disk(&source, &hash_options(args.size), Arc::new(reporter.clone()))
         .await
         .map_err(|error| named(error.into(), &args.device))?;
     reporter.say(Report::Hashed { size: hash.size, root: hash.root.to_string() });
     Ok(())
 }
 
-async fn open_source(device: &Path) -> Result<Arc<dyn BlockSource>> {
+/// Lets go of a disk's cached pages: what was written may be in memory only, which says nothing of the disk.
+pub(super) fn uncached(disk: &dyn BlockSource) {
+    if let Some(disk) = disk.descriptor()
+        && let Err(error) = rustix::fs::fadvise(disk, 0, None, Advice::DontNeed)
+    {
+        tracing::debug!(%error, "cached pages stay");
+    }
+}
+
+pub(super) async fn open_source(device: &Path) -> Result<Arc<dyn BlockSource>> {
     let endpoint = Endpoint::File(device.to_owned());
     endpoint.open_source(&OpenOptions::default()).await.map_err(|error| named(error.into(), device))
 }
 
-fn named(error: Error, device: &Path) -> Error {
+pub(super) fn named(error: Error, device: &Path) -> Error {
     error.with_object(device.display().to_string())
 }
 
@@ -127,13 +152,18 @@ mod tests {
             fs::write(self.path("target"), vec![fill; usize::try_from(size).unwrap()]).unwrap();
         }
         /// Both agents over one socket pair.
-        async fn copy(&self, size: u64, compress: bool) -> (Result<()>, Result<()>, Vec<Report>) {
+        async fn copy(
+            &self,
+            size: u64,
+            compress: bool,
+            delta: bool,
+        ) -> (Result<()>, Result<()>, Vec<Report>) {
             let (near, far) = UnixStream::pair().unwrap();
             let (reporter, inbox) = Reporter::to_channel();
             let (near_read, near_write) = near.into_split();
             let (far_read, far_write) = far.into_split();
-            let args = PullArgs { device: self.path("target"), size, identity: None, compress };
-            let export = ExportArgs { device: self.path("source"), identity: None, compress };
+            let args = PullArgs { device: self.path("target"), size, identity: None, compress, delta };
+            let export = ExportArgs { device: self.path("source"), identity: None, compress, delta };
             let (served, pulled) = tokio::join!(
                 Box::pin(serve(export, Box::new(near_read), Box::new(near_write))),
                 Box::pin(pull(args, Box::new(far_read), Box::new(far_write), reporter)),
@@ -155,7 +185,7 @@ mod tests {
         let disks = Disks::new();
         for compress in [false, true] {
             disks.target(SIZE, 0xff);
-            let (served, pulled, reports) = disks.copy(SIZE, compress).await;
+            let (served, pulled, reports) = disks.copy(SIZE, compress, false).await;
             served.unwrap();
             pulled.unwrap();
             assert!(matches!(reports.last(), Some(Report::Pulled { size: SIZE, .. })), "{reports:?}");
@@ -168,7 +198,7 @@ mod tests {
     async fn the_tail_of_a_larger_destination_is_neither_written_nor_hashed() {
         let disks = Disks::new();
         disks.target(SIZE + 4096, 0xff);
-        disks.copy(SIZE, false).await.1.unwrap();
+        disks.copy(SIZE, false, false).await.1.unwrap();
         let target = fs::read(disks.path("target")).unwrap();
         assert!(target[usize::try_from(SIZE).unwrap()..].iter().all(|byte| *byte == 0xff));
         assert_eq!(disks.root("source", SIZE).await, disks.root("target", SIZE).await);
@@ -178,7 +208,7 @@ mod tests {
     async fn another_size_than_expected_is_refused_before_a_byte_is_written() {
         let disks = Disks::new();
         disks.target(SIZE, 0xff);
-        let (_, pulled, _) = disks.copy(SIZE + 512, false).await;
+        let (_, pulled, _) = disks.copy(SIZE + 512, false, false).await;
         assert_eq!(pulled.unwrap_err().kind(), ErrorKind::Agent);
         assert!(fs::read(disks.path("target")).unwrap().iter().all(|byte| *byte == 0xff));
     }
@@ -187,7 +217,7 @@ mod tests {
     async fn a_destination_too_small_is_refused() {
         let disks = Disks::new();
         disks.target(SIZE - 512, 0xff);
-        let (_, pulled, _) = disks.copy(SIZE, false).await;
+        let (_, pulled, _) = disks.copy(SIZE, false, false).await;
         assert!(pulled.unwrap_err().to_string().contains("destination has"));
     }
 
@@ -205,12 +235,18 @@ mod tests {
         let (near_read, near_write) = near.into_split();
         let (far_read, far_write) = far.into_split();
         // The source is what the name leads to, the target is not.
-        let export = ExportArgs { device: disks.path("source"), identity: identity.clone(), compress: false };
+        let export = ExportArgs {
+            device: disks.path("source"),
+            identity: identity.clone(),
+            compress: false,
+            delta: false,
+        };
         let pull_args = PullArgs {
             device: disks.path("target"),
             size: SIZE,
             identity: identity.clone(),
             compress: false,
+            delta: false,
         };
         let (served, pulled) = tokio::join!(
             Box::pin(serve(export, Box::new(near_read), Box::new(near_write))),
@@ -231,7 +267,13 @@ mod tests {
         drop(near);
         let (reporter, inbox) = Reporter::to_channel();
         let (read, write) = far.into_split();
-        let args = PullArgs { device: disks.path("target"), size: SIZE, identity: None, compress: false };
+        let args = PullArgs {
+            device: disks.path("target"),
+            size: SIZE,
+            identity: None,
+            compress: false,
+            delta: false,
+        };
         assert!(pull(args, Box::new(read), Box::new(write), reporter).await.is_err());
         assert_eq!(inbox.into_iter().count(), 0, "no result was reported");
     }

@@ -10,8 +10,10 @@
 //! at least every 250 ms. One that cannot, or whose leash is gone, ends: an orchestrator that was
 //! killed leaves no copier behind.
 
+mod delta;
 mod device;
 mod disk;
+mod probe;
 mod report;
 mod stdio;
 
@@ -23,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 
+pub use self::delta::Roots;
 pub use self::device::DeviceSearch;
 pub use self::report::Report;
 
@@ -32,6 +35,8 @@ pub const LEASH: &str = "OSM_AGENT_LEASH";
 
 /// Both agents of a disk get it, or neither.
 const COMPRESS: &str = "--compress";
+/// Likewise.
+const DELTA: &str = "--delta";
 
 /// Which volume a device must be once it is open. Between looking for it and opening it, the host may
 /// have given its name to another volume.
@@ -52,6 +57,8 @@ pub struct ExportArgs {
     pub identity: Option<Identity>,
     /// What goes to the other agent is compressed where that pays.
     pub compress: bool,
+    /// Hash the device first and tell the other agent the digests.
+    pub delta: bool,
 }
 
 /// Arguments of `agent pull`.
@@ -65,6 +72,8 @@ pub struct PullArgs {
     pub identity: Option<Identity>,
     /// What comes from the other agent is compressed.
     pub compress: bool,
+    /// The device has an older state of the disk: compare digests first, and copy what differs.
+    pub delta: bool,
 }
 
 /// Arguments of `agent hash`.
@@ -89,6 +98,17 @@ pub struct DeviceArgs {
     pub wait: Duration,
 }
 
+/// Arguments of `agent probe`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeArgs {
+    /// The addresses of the server.
+    pub addresses: Vec<String>,
+    /// The TCP port that one of them must answer on.
+    pub port: u16,
+    /// How long that may take.
+    pub wait: Duration,
+}
+
 /// What an agent is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AgentCommand {
@@ -100,6 +120,8 @@ pub enum AgentCommand {
     Hash(HashArgs),
     /// Find the device of a volume.
     Device(DeviceArgs),
+    /// See whether a server answers on a port.
+    Probe(ProbeArgs),
 }
 
 impl Identity {
@@ -134,12 +156,14 @@ impl AgentCommand {
                 words.extend(["export".into(), args.device.clone().into()]);
                 words.extend(Identity::words(args.identity.as_ref()));
                 words.extend(args.compress.then(|| COMPRESS.into()));
+                words.extend(args.delta.then(|| DELTA.into()));
             }
             Self::Pull(args) => {
                 words.extend(["pull".into(), args.device.clone().into()]);
                 words.extend(["--size".into(), args.size.to_string().into()]);
                 words.extend(Identity::words(args.identity.as_ref()));
                 words.extend(args.compress.then(|| COMPRESS.into()));
+                words.extend(args.delta.then(|| DELTA.into()));
             }
             Self::Hash(args) => {
                 words.extend(["hash".into(), args.device.clone().into()]);
@@ -153,6 +177,12 @@ impl AgentCommand {
                     words.extend(["--devices".into(), devices.clone().into()]);
                 }
             }
+            Self::Probe(args) => {
+                words.push("probe".into());
+                words.extend(args.addresses.iter().map(OsString::from));
+                words.extend(["--port".into(), args.port.to_string().into()]);
+                words.extend(["--wait".into(), args.wait.as_secs().to_string().into()]);
+            }
         }
         words
     }
@@ -164,6 +194,7 @@ impl AgentCommand {
             Self::Pull(_) => "agent pull",
             Self::Hash(_) => "agent hash",
             Self::Device(_) => "agent device",
+            Self::Probe(_) => "agent probe",
         }
     }
 }
@@ -212,6 +243,19 @@ pub async fn device(args: DeviceArgs) -> Result<()> {
     report::alive(|reporter| async move {
         let device = DeviceSearch::new(args.devices).wait(&args.volume, args.wait).await?;
         reporter.say(Report::Device(device));
+        Ok(())
+    })
+    .await
+}
+
+/// Sees whether a server answers on a port.
+///
+/// # Errors
+/// Nobody hears the agent any more.
+pub async fn probe(args: ProbeArgs) -> Result<()> {
+    report::alive(|reporter| async move {
+        let answers = probe::reach(&args.addresses, args.port, args.wait).await;
+        reporter.say(Report::Probed { answers });
         Ok(())
     })
     .await

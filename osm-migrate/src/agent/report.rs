@@ -11,7 +11,7 @@ use osm_transfer::transfer::{Advance, Progress};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use super::{Device, LEASH};
+use super::{Device, LEASH, Roots};
 use crate::{Error, ErrorKind, Result};
 
 /// How long an agent may be silent.
@@ -27,7 +27,7 @@ pub enum Report {
     Progress {
         /// Bytes that travelled, or were hashed.
         copied: u64,
-        /// Bytes known to be zero.
+        /// Bytes known to be zero, or to be there already.
         zeroed: u64,
         /// Bytes in all.
         total: u64,
@@ -40,6 +40,10 @@ pub enum Report {
         copied: u64,
         /// Bytes known to be zero.
         zeroed: u64,
+        /// Bytes that were on both ends before, and did not travel.
+        same: u64,
+        /// What both ends hash to, when they were compared.
+        roots: Option<Roots>,
     },
     /// A disk was hashed.
     Hashed {
@@ -50,6 +54,11 @@ pub enum Report {
     },
     /// A device was found.
     Device(Device),
+    /// A server was probed.
+    Probed {
+        /// Whether it answers.
+        answers: bool,
+    },
     /// The agent failed; its last line.
     Failed {
         /// What kind of error it was.

@@ -2,6 +2,7 @@
 
 pub(crate) mod address;
 mod local;
+mod none;
 mod process;
 mod quote;
 mod spec;
@@ -16,10 +17,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use osm_openstack::Session;
 
-use crate::agent::{AgentCommand, Device, DeviceArgs, HashArgs, Report};
+use crate::agent::{AgentCommand, Device, DeviceArgs, HashArgs, ProbeArgs, Report};
 use crate::{Error, ErrorKind, Result};
 
 pub use self::local::LocalHost;
+pub use self::none::NoHost;
 pub use self::process::AgentProcess;
 pub use self::spec::{HostSpec, SshSpec};
 pub use self::ssh::SshHost;
@@ -72,6 +74,19 @@ pub trait ConversionHost: fmt::Debug + Send + Sync {
         match process.last_report(|_| {}).await? {
             Some(Report::Hashed { root, size: hashed }) if hashed == size => Ok(root),
             _ => Err(no_result("agent hash", self.server())),
+        }
+    }
+
+    /// Whether one of the addresses answers on a TCP port within `wait`, as seen from the host.
+    ///
+    /// # Errors
+    /// The host cannot tell.
+    async fn probe(&self, addresses: &[String], port: u16, wait: Duration) -> Result<bool> {
+        let args = ProbeArgs { addresses: addresses.to_vec(), port, wait };
+        let process = self.spawn(AgentCommand::Probe(args), AgentStdio::None).await?;
+        match process.last_report(|_| {}).await? {
+            Some(Report::Probed { answers }) => Ok(answers),
+            _ => Err(no_result("agent probe", self.server())),
         }
     }
 }

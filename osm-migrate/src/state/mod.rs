@@ -29,6 +29,8 @@ pub enum JobStatus {
     Running,
     /// The last attempt failed or was interrupted; the next one continues.
     Failed,
+    /// The disks were copied while the server ran; the cutover is still to come.
+    Seeded,
     /// Done; nothing is left to do.
     Done,
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -22,6 +23,9 @@ pub struct Owner {
     pub started: u64,
     /// Tells several runs within one process apart.
     pub run: String,
+    /// When it began, in seconds since 1970 by its own clock.
+    #[serde(default)]
+    pub since: i64,
 }
 
 impl Owner {
@@ -34,7 +38,20 @@ impl Owner {
             pid,
             started: start_time(pid).unwrap_or(0),
             run: Uuid::new_v4().to_string(),
+            since: Timestamp::now().as_second(),
         }
+    }
+
+    /// Who it is, and since when, for people.
+    pub fn told(&self) -> String {
+        let Self { pid, host, since, .. } = self;
+        let since = Timestamp::from_second(*since).unwrap_or_default();
+        format!("process {pid} on {host} works on it since {}", since.strftime("%F %T UTC"))
+    }
+
+    /// Whether it runs where this process does, so that its process id means something.
+    pub fn is_of_this_machine(&self) -> bool {
+        self.boot == boot()
     }
 
     /// Whether the owner may still be working, having been heard of `silence` ago.

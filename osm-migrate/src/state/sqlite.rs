@@ -281,12 +281,7 @@ fn refuse_if_alive(job: &Job, owner: &Owner) -> Result<()> {
     if holder.run == owner.run || !holder.is_alive(silence) {
         return Ok(());
     }
-    let message = format!(
-        "process {} on {} works on it, heard of {} s ago",
-        holder.pid,
-        holder.host,
-        silence.as_secs()
-    );
+    let message = format!("{}, heard of {} s ago", holder.told(), silence.as_secs());
     let hint = format!(
         "wait until it ends, or end it; a process elsewhere is taken for dead after {} s of silence",
         SILENCE.as_secs()
@@ -302,6 +297,7 @@ fn status_word(status: JobStatus) -> &'static str {
         JobStatus::Pending => "pending",
         JobStatus::Running => "running",
         JobStatus::Failed => "failed",
+        JobStatus::Seeded => "seeded",
         JobStatus::Done => "done",
     }
 }

@@ -1,22 +1,25 @@
-//! A cold migration, step by step.
+//! A move, step by step: cold, or the cutover of what was seeded.
+
+use std::collections::BTreeMap;
 
 use osm_openstack::compute::Server;
 
+use super::boot::is_rejected;
 use super::copies::Copy;
 use super::disk::{Disk, check_set, disks};
+use super::images::Way;
 use super::job::{Done, Job};
 use super::preflight::{Preflight, check_quota};
 use super::server::Present;
 use super::side::HostDevice;
 use super::tag;
-use super::transfer::Pair;
+use super::transfer::{Copied, Pair};
 use crate::{Error, ErrorKind, Outcome, Result, Step};
 
 impl Job<'_> {
-    /// Moves the workload; gives the id of its server in the destination.
-    pub(super) async fn migrate(&self) -> Result<(Option<String>, Outcome)> {
-        self.step(Step::Preflight, async { Ok(Done::silent(())) }).await?;
-        self.step(Step::Claim, async { Ok(Done::new((), format!("epoch {}", self.claim.epoch))) }).await?;
+    /// Moves the workload, `seeded` only if its disks have been seeded; gives the id of its server in the
+    /// destination.
+    pub(super) async fn migrate(&self, seeded: bool) -> Result<(Option<String>, Outcome)> {
         let server = match self.present().await? {
             Present::Foreign(id) => {
                 self.warn(format!("the destination has a server {id} of this name, which is left alone"))
@@ -28,18 +31,23 @@ impl Job<'_> {
             {
                 return Ok((Some(server.id), Outcome::Unchanged));
             }
+            Present::Ours(server) if is_rejected(&server) => {
+                self.reject(&server.id).await?;
+                self.cut_over(seeded).await?
+            }
             Present::Ours(server) if server.status == "ERROR" && server.launched_at.is_none() => {
                 self.drop_server(&server.id).await?;
-                self.cut_over().await?
+                self.cut_over(seeded).await?
             }
             Present::Ours(server) => {
                 self.check_age(&server).await?;
                 let running = self.step(Step::CreateServer, self.wait_active(&server.id)).await?;
                 running.id
             }
-            Present::Nothing => self.cut_over().await?,
+            Present::Nothing => self.cut_over(seeded).await?,
         };
         self.port_settings(&server).await?;
+        self.check_boot(&server).await?;
         self.step(Step::FloatingIps, self.floating_ips(&server)).await?;
         if self.workload.migration_params.data_copy {
             self.step(Step::RestoreSource, self.restore_source()).await?;
@@ -49,7 +57,7 @@ impl Job<'_> {
     }
 
     /// Everything up to the running destination server.
-    async fn cut_over(&self) -> Result<String> {
+    async fn cut_over(&self, seeded: bool) -> Result<String> {
         if !self.workload.migration_params.data_copy {
             self.dress_named().await?;
             let networks = self.step(Step::CreatePorts, self.create_ports()).await?;
@@ -58,9 +66,14 @@ impl Job<'_> {
         }
         let live = self.live_volumes().await?;
         check_set(self.workload, &live)?;
+        let mut all = disks(self.workload, &self.source_server().await?, &live)?;
+        if seeded {
+            self.check_seeded(&all).await?;
+        }
+        if let Some(window) = &self.options().window {
+            window.check().map_err(|error| error.with_workload(self.name))?;
+        }
         let point = self.step(Step::StopSource, self.stop_source()).await?;
-        let source = self.source_server().await?;
-        let mut all = disks(self.workload, &source, &live)?;
         self.copy_all(&mut all, &point).await?;
         self.step(Step::DetachDestination, self.let_go()).await?;
         let copies = self.copies(Some(&point)).await?;
@@ -93,38 +106,61 @@ impl Job<'_> {
         if pending.is_empty() {
             return Ok(());
         }
-        let boot = self.step(Step::BootDisk, self.boot_disks(&mut pending, point)).await?;
+        // The boot disk cannot be detached.
+        let mut boot: Vec<&mut Disk> =
+            pending.iter_mut().map(|disk| &mut **disk).filter(|disk| disk.boots()).collect();
+        let boot = self.step(Step::Snapshot, self.snapshot_disks(&mut boot, point)).await?;
         let pending: Vec<&Disk> = pending.into_iter().map(|disk| &*disk).collect();
         self.step(Step::DetachVolumes, self.detach_volumes(&pending)).await?;
         let readable: Vec<&str> = pending
             .iter()
-            .map(|disk| if disk.boots() { boot.as_deref().unwrap_or_default() } else { disk.key.as_str() })
+            .map(|disk| boot.first().filter(|_| disk.boots()).unwrap_or(&disk.key).as_str())
             .collect();
-        let sources = self.step(Step::AttachSource, self.attach_sources(&readable)).await?;
-        let known = |disk: &Disk| copies.get(&disk.key);
-        let volumes = self.step(Step::CreateVolumes, self.create_copies(&pending, &readable, known)).await?;
+        self.make_copies(&pending, &readable, &copies, point).await
+    }
+
+    /// Makes or finishes the copy of each disk, from what can be read of it, and proves it equal.
+    pub(super) async fn make_copies(
+        &self,
+        disks: &[&Disk],
+        readable: &[&str],
+        copies: &BTreeMap<String, Copy>,
+        point: &str,
+    ) -> Result<()> {
+        if self.options().via == Way::Images {
+            return self.bring_images(disks, readable, point).await;
+        }
+        let (pairs, copied) = self.bring_over(disks, readable, copies, point).await?;
+        self.step(Step::VerifyDisks, self.verify_disks(&pairs, copied, point)).await
+    }
+
+    /// Copies what can be read of each disk to its copy, which is made where there is none.
+    pub(super) async fn bring_over<'d>(
+        &self,
+        disks: &[&'d Disk],
+        readable: &[&str],
+        copies: &BTreeMap<String, Copy>,
+        point: &str,
+    ) -> Result<(Vec<Pair<'d>>, Vec<Copied>)> {
+        let sources = self.step(Step::AttachSource, self.attach_sources(readable)).await?;
+        let volumes = self.step(Step::CreateVolumes, self.create_copies(disks, readable, copies)).await?;
         let targets = self.step(Step::AttachDestination, self.attach_copies(&volumes)).await?;
-        let pairs: Vec<Pair<'_>> = pending
-            .into_iter()
+        let was_there =
+            |disk: &Disk, volume: &String| copies.get(&disk.key).is_some_and(|copy| copy.volume == *volume);
+        let pairs: Vec<Pair<'d>> = disks
+            .iter()
             .zip(sources)
             .zip(volumes.into_iter().zip(targets))
-            .map(|((disk, from), (volume, to))| Pair { disk, from, to, volume })
+            .map(|((disk, from), (volume, to))| {
+                let seeded = was_there(disk, &volume);
+                Pair { disk, from, to, volume, seeded }
+            })
             .collect();
-        self.step(Step::CopyDisks, self.copy_disks(&pairs, point)).await?;
-        self.step(Step::VerifyDisks, self.verify_disks(&pairs, point)).await
+        let copied = self.step(Step::CopyDisks, self.copy_disks(&pairs, point)).await?;
+        Ok((pairs, copied))
     }
 
-    async fn boot_disks(&self, pending: &mut [&mut Disk], point: &str) -> Result<Done<Option<String>>> {
-        // At most one disk boots.
-        if let Some(disk) = pending.iter_mut().find(|disk| disk.boots()) {
-            let volume = self.boot_disk(disk, point).await?;
-            self.record(Step::BootDisk, &disk.key, Some(&volume)).await?;
-            return Ok(Done::new(Some(volume.clone()), volume));
-        }
-        Ok(Done::silent(None))
-    }
-
-    pub(super) async fn attach_sources(&self, volumes: &[&str]) -> Result<Done<Vec<HostDevice>>> {
+    async fn attach_sources(&self, volumes: &[&str]) -> Result<Done<Vec<HostDevice>>> {
         let mut devices = Vec::new();
         for volume in volumes {
             let device = self.src.attach_to_host(volume).await?;
@@ -134,21 +170,21 @@ impl Job<'_> {
         Ok(Done::new(devices, format!("{} volumes", volumes.len())))
     }
 
-    pub(super) async fn create_copies<'c>(
+    async fn create_copies(
         &self,
         disks: &[&Disk],
         readable: &[&str],
-        known: impl Fn(&Disk) -> Option<&'c Copy>,
+        copies: &BTreeMap<String, Copy>,
     ) -> Result<Done<Vec<String>>> {
         let mut volumes = Vec::new();
         for (disk, readable) in disks.iter().zip(readable) {
-            volumes.push(self.create_copy(disk, known(disk), readable).await?);
+            volumes.push(self.create_copy(disk, copies.get(&disk.key), readable).await?);
         }
         let detail = format!("{} volumes", volumes.len());
         Ok(Done::new(volumes, detail))
     }
 
-    pub(super) async fn attach_copies(&self, volumes: &[String]) -> Result<Done<Vec<HostDevice>>> {
+    async fn attach_copies(&self, volumes: &[String]) -> Result<Done<Vec<HostDevice>>> {
         let mut devices = Vec::new();
         for volume in volumes {
             let device = self.attach_copy(volume).await?;

@@ -18,6 +18,8 @@ use crate::{Error, ErrorKind, Result, Step};
 pub(super) struct Copy {
     pub(super) volume: String,
     pub(super) complete: bool,
+    /// How many passes it has had.
+    pub(super) passes: u32,
 }
 
 impl Job<'_> {
@@ -33,7 +35,8 @@ impl Job<'_> {
             }
             let is = |key, value| volume.metadata.get(key).map(String::as_str) == Some(value);
             let complete = is(tag::STATE, tag::COMPLETE) && point.is_none_or(|point| is(tag::POINT, point));
-            let copy = Copy { volume: volume.id.clone(), complete };
+            let passes = volume.metadata.get(tag::PASSES).and_then(|count| count.parse().ok()).unwrap_or(0);
+            let copy = Copy { volume: volume.id.clone(), complete, passes };
             match copies.get_mut(key) {
                 None => {
                     copies.insert(key.clone(), copy);
@@ -49,6 +52,17 @@ impl Job<'_> {
             self.drop_spare(&copy.volume).await?;
         }
         Ok(copies)
+    }
+
+    /// Deletes a copy that no server was made of.
+    pub(super) async fn drop_unfinished(&self, id: &str) -> Result<()> {
+        let volume = self.dst.settled(id).await?;
+        self.check_ours(&volume)?;
+        if !volume.attachments.is_empty() {
+            let message = "the destination volume is attached to a server, so it is not made anew";
+            return Err(named(Error::new(ErrorKind::Blocked, message), id));
+        }
+        self.dst.delete_volume(id).await
     }
 
     async fn drop_spare(&self, id: &str) -> Result<()> {
@@ -75,12 +89,12 @@ impl Job<'_> {
                 if volume.status == "error" {
                     // Nothing was ever written to a volume that could not be made.
                     self.dst.delete_volume(&volume.id).await?;
-                    self.make_copy(disk).await?
+                    self.make_copy(disk, None).await?
                 } else {
                     volume.id
                 }
             }
-            None => self.make_copy(disk).await?,
+            None => self.make_copy(disk, None).await?,
         };
         let volume = self.dst.settled(&id).await?;
         if volume.status.starts_with("error") {
@@ -100,7 +114,8 @@ impl Job<'_> {
         Ok(id)
     }
 
-    async fn make_copy(&self, disk: &Disk) -> Result<String> {
+    /// Makes the volume of a copy, with the data of an image or without any.
+    pub(super) async fn make_copy(&self, disk: &Disk, image: Option<&str>) -> Result<String> {
         let params = disk.exported.as_ref().map(|volume| &volume.params);
         let overrides = disk.boots().then_some(&self.workload.migration_params.boot_volume_params);
         let pick = |wish: Option<&Option<String>>, given: Option<&Option<String>>| {
@@ -121,6 +136,7 @@ impl Job<'_> {
             ),
             volume_type: place.volume_type,
             availability_zone: place.zone,
+            image_id: image.map(str::to_owned),
             metadata,
             ..CreateVolume::default()
         };
@@ -128,7 +144,7 @@ impl Job<'_> {
     }
 
     /// Bootable first, then what Nova reads off it; both before the server is made.
-    async fn prepare_copy(&self, disk: &Disk, volume: &Volume, readable: &str) -> Result<()> {
+    pub(super) async fn prepare_copy(&self, disk: &Disk, volume: &Volume, readable: &str) -> Result<()> {
         let live = self.src.volume(readable).await?.volume_image_metadata;
         let image = match disk.origin {
             Origin::BootImage => match self.source_server().await?.image {

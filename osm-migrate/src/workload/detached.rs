@@ -13,11 +13,13 @@ use osm_model::{Kind, NameFilter, Resource, Server as Workload, ServerInfo, Serv
 use osm_openstack::block_storage::Volume;
 
 use super::WorkloadMigration;
+use super::copies::Copy;
 use super::disk::{Disk, Origin};
+use super::images::Way;
 use super::job::{Clouds, Done, Job};
+use super::lease::Subject;
 use super::preflight::{Preflight, Resolved, Standing, check_quota};
 use super::tag;
-use super::transfer::Pair;
 use crate::state::JobStatus;
 use crate::{Error, ErrorKind, Event, Item, Moved, Outcome, Result, Step, Summary};
 
@@ -71,7 +73,7 @@ impl WorkloadMigration {
         if wanted.is_empty() {
             return Ok(summary);
         }
-        let clouds = self.open_clouds(true).await?;
+        let clouds = self.open_clouds(self.options.via == Way::Hosts).await?;
         let plan = self.plan_volumes(&clouds, &wanted, &mut summary).await?;
         if self.options.check {
             for planned in &plan {
@@ -147,12 +149,12 @@ impl WorkloadMigration {
     /// Moves a volume, or lets go of it.
     async fn move_volume(&self, clouds: &Clouds, planned: &Planned<'_>) -> Result<(String, Outcome)> {
         let Planned { volume, id, name, .. } = planned;
-        let claim = self.claim(id, name).await?;
+        let (claim, lease) = self.claim(&clouds.src, Subject::Volume((*id).to_owned()), name).await?;
         // The disk of a job without a server: nothing refers to it, nothing overrides it.
         let alone = Workload::new(ServerParams::default(), ServerInfo::default());
         let resolved = Resolved::nothing();
         let log = format!("volume-{id}");
-        let job = Job::new(self, clouds, &alone, &resolved, (id, name, &log), claim.clone())?;
+        let job = Job::new(self, clouds, &alone, &resolved, (id, name, &log), (claim.clone(), lease))?;
         let ended = Box::pin(self.attend(&job, job.migrate_volume(volume), job.give_up_volume())).await;
         match &ended {
             Ok((copy, _)) => {
@@ -186,18 +188,11 @@ impl Job<'_> {
         };
         // Nobody tells what was written to a volume between two runs, so this run's bytes are its own.
         let point = self.unknown_point.as_str();
-        let mut sources = self.step(Step::AttachSource, self.attach_sources(&[self.id])).await?;
-        let known = |_: &Disk| copies.get(self.id);
-        let (disks, readable) = ([&disk], [self.id]);
-        let create = self.create_copies(&disks, &readable, known);
-        let volumes = self.step(Step::CreateVolumes, create).await?;
-        let mut targets = self.step(Step::AttachDestination, self.attach_copies(&volumes)).await?;
-        let (Some(volume), Some(from), Some(to)) = (volumes.first(), sources.pop(), targets.pop()) else {
-            return Err(Error::new(ErrorKind::Cloud, "the volume is attached to nothing"));
+        self.make_copies(&[&disk], &[self.id], &copies, point).await?;
+        let copies = self.copies(Some(point)).await?;
+        let Some(Copy { volume, .. }) = copies.get(self.id).filter(|copy| copy.complete) else {
+            return Err(Error::new(ErrorKind::Cloud, "the copy is gone").with_object(disk.label));
         };
-        let pairs = [Pair { disk: &disk, from, to, volume: volume.clone() }];
-        self.step(Step::CopyDisks, self.copy_disks(&pairs, point)).await?;
-        self.step(Step::VerifyDisks, self.verify_disks(&pairs, point)).await?;
         self.finish_volume(volume).await?;
         Ok((volume.clone(), Outcome::Created))
     }
@@ -210,6 +205,7 @@ impl Job<'_> {
     }
 
     async fn let_go_of_source(&self) -> Result<Done<()>> {
+        self.delete_images(&self.src).await?;
         if self.src.storage.volume(self.id).await?.is_some() {
             self.src.detach(&self.src.host_id, self.id).await?;
         }

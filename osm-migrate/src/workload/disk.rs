@@ -10,7 +10,7 @@ use crate::{Error, ErrorKind, Result};
 /// Where the bytes of a disk come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// A data volume, moved to the conversion host and back.
+    /// A data volume, moved to the conversion host and back once the server is stopped.
     Data,
     /// The boot volume, which cannot be detached: a volume is made from a snapshot of it.
     BootVolume,

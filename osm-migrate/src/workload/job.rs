@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use osm_model::Server as Workload;
 use uuid::Uuid;
 
+use super::hook::When;
+use super::lease::Lease;
 use super::log::WorkloadLog;
 use super::preflight::Resolved;
 use super::side::Side;
@@ -31,6 +33,8 @@ pub(super) struct Job<'a> {
     pub(super) id: &'a str,
     pub(super) name: &'a str,
     pub(super) claim: Claim,
+    /// The claim as the source cloud shows it.
+    pub(super) lease: Lease,
     /// The point of a source whose story cannot be read: this run's own, so that no other run takes
     /// what it copied for the present.
     pub(super) unknown_point: String,
@@ -46,12 +50,25 @@ impl<'a> Job<'a> {
         workload: &'a Workload,
         resolved: &'a Resolved,
         (id, name, log): (&'a str, &'a str, &str),
-        claim: Claim,
+        (claim, lease): (Claim, Lease),
     ) -> Result<Self> {
         let log = WorkloadLog::open(&migration.data_dir, log)?;
         let (src, dst) = (&clouds.src, &clouds.dst);
         let (unknown_point, current) = (format!("{}-{}", tag::UNKNOWN, Uuid::new_v4()), AtomicU8::new(0));
-        Ok(Self { migration, src, dst, workload, resolved, id, name, claim, unknown_point, log, current })
+        Ok(Self {
+            migration,
+            src,
+            dst,
+            workload,
+            resolved,
+            id,
+            name,
+            claim,
+            lease,
+            unknown_point,
+            log,
+            current,
+        })
     }
 
     pub(super) fn options(&self) -> &MigrationOptions {
@@ -73,13 +90,17 @@ impl<'a> Job<'a> {
         let place = Step::ALL.iter().position(|known| *known == step).unwrap_or_default();
         self.current.store(u8::try_from(place).unwrap_or(0), Ordering::Relaxed);
         self.emit(Event::StepStarted { workload: self.name.to_owned(), step }).await;
-        let done = Box::pin(work).await.map_err(|error| {
+        let named = |error: Error| {
             let error =
                 if error.context().operation.is_none() { error.with_operation(step.as_str()) } else { error };
             error.with_workload(self.name)
-        })?;
+        };
+        self.run_hooks(When::Before, step, None).await.map_err(named)?;
+        let done = Box::pin(work).await.map_err(named)?;
         self.record(step, "", done.detail.as_deref()).await?;
-        self.emit(Event::StepDone { workload: self.name.to_owned(), step, detail: done.detail }).await;
+        self.emit(Event::StepDone { workload: self.name.to_owned(), step, detail: done.detail.clone() })
+            .await;
+        self.run_hooks(When::After, step, done.detail.as_deref()).await.map_err(named)?;
         Ok(done.value)
     }
 
@@ -108,6 +129,10 @@ impl<'a> Job<'a> {
             }
             Event::DiskVerified { volume, digest, .. } => {
                 self.log.info(&format!("{volume} verified: {digest}"));
+            }
+            Event::PassDone { pass, copied, size, took_ms, .. } => {
+                self.log
+                    .info(&format!("pass {pass} done: {copied} of {size} bytes travelled in {took_ms} ms"));
             }
             Event::WorkloadDone { outcome, .. } => self.log.info(&format!("workload {outcome}")),
             Event::Warning { message, .. } => self.log.error(message),

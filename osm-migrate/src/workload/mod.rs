@@ -1,7 +1,7 @@
-//! The migration of workloads: servers with their disks, cold.
+//! The migration of workloads: servers with their disks, cold, or seeded while they run.
 //!
 //! ```text
-//! preflight -> claim -> stop source -> boot disk -> detach volumes -> attach to source host
+//! preflight -> claim -> stop source -> snapshot of the boot disk -> detach volumes -> attach to source host
 //!    -> create volumes -> attach to destination host -> copy -> verify -> detach
 //!    -> preflight once more -> ports -> server -> floating IPs -> restore source -> release
 //! ```
@@ -10,14 +10,19 @@
 //! or by the state of the object. So the same call after a crash, even with the state store lost,
 //! continues where the last one was stopped.
 
+mod boot;
+mod cleanup;
 mod cold;
 mod copies;
 mod detached;
 mod disk;
 mod dress;
 mod floating_ip;
+mod hook;
 mod image_metadata;
+mod images;
 mod job;
+mod lease;
 mod log;
 mod moved;
 mod options;
@@ -26,11 +31,14 @@ mod port;
 mod preflight;
 mod restore;
 mod run;
+mod seed;
 mod server;
 mod side;
+mod snapshot;
 mod source;
 mod tag;
 mod transfer;
+mod window;
 
 use std::sync::Arc;
 
@@ -38,7 +46,13 @@ use osm_openstack::Session;
 
 use crate::{Cancel, ConversionHost, DataDir, EventSink, StateStore};
 
+pub use self::boot::BootCheck;
+pub use self::hook::{Hook, When};
+pub use self::images::Way;
 pub use self::options::MigrationOptions;
+pub(crate) use self::run::ERRAND;
+pub use self::seed::SeedOptions;
+pub use self::window::Window;
 
 /// A migration of workloads from one cloud to another.
 pub struct WorkloadMigration {

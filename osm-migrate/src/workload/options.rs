@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::image_metadata::is_supported;
+use super::{BootCheck, Hook, Way, Window};
 
 /// How to migrate workloads; the defaults are what most want.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct MigrationOptions {
     pub workloads: usize,
     /// How many disks of a workload are copied at once.
     pub disks: usize,
+    /// How the disks travel.
+    pub via: Way,
     /// Disks are compressed on their way where that pays.
     pub compress: bool,
     /// After a failure, delete the unfinished copies instead of keeping them for the next run.
@@ -39,6 +42,12 @@ pub struct MigrationOptions {
     pub fail_on_drift: bool,
     /// The destination's volume type for one of the source, by name; empty: its default type.
     pub volume_types: BTreeMap<String, String>,
+    /// How it is told that a server has come up in the destination; without it, ACTIVE suffices.
+    pub boot_check: Option<BootCheck>,
+    /// What is run before and after steps.
+    pub hooks: Vec<Hook>,
+    /// When servers may be stopped; without it at any time.
+    pub window: Option<Window>,
     /// The destination's availability zone for one of the source, of servers and volumes; empty: the
     /// cloud chooses.
     pub zones: BTreeMap<String, String>,
@@ -79,6 +88,7 @@ impl Default for MigrationOptions {
             stop: true,
             workloads: 2,
             disks: 2,
+            via: Way::default(),
             compress: false,
             cleanup: false,
             timeout: Duration::from_secs(600),
@@ -89,6 +99,9 @@ impl Default for MigrationOptions {
             fail_on_drift: false,
             volume_types: BTreeMap::new(),
             zones: BTreeMap::new(),
+            boot_check: None,
+            hooks: Vec::new(),
+            window: None,
         }
     }
 }

@@ -1,11 +1,10 @@
 //! Puts the source back, and tidies up after a failure. Everything is looked up in the clouds, so it
 //! works as well for what another process left behind.
 
-use std::collections::BTreeMap;
-
-use osm_openstack::block_storage::{Filter, Volume};
+use osm_openstack::block_storage::Volume;
 use osm_openstack::network::Port;
 
+use super::boot::is_rejected;
 use super::disk::exported_device;
 use super::job::{Done, Job};
 use super::server::Present;
@@ -13,7 +12,7 @@ use super::tag;
 use crate::{Error, ErrorKind, Result, Step};
 
 impl Job<'_> {
-    /// Gives the source server its volumes back, and deletes what was made of its boot disk.
+    /// Gives the source server its volumes back, and deletes what was made of its disks.
     pub(super) async fn restore_source(&self) -> Result<Done<()>> {
         let mut lent = self.src.lent_volumes(self.id).await?;
         let place = |volume: &Volume| exported_device(self.workload, &volume.id).unwrap_or_default();
@@ -54,35 +53,17 @@ impl Job<'_> {
         self.record(Step::RestoreSource, id, None).await
     }
 
-    /// Deletes what was made of the boot disk, but what shows the stop to `keep`.
-    pub(super) async fn delete_temporary(&self, keep: Option<&str>) -> Result<()> {
-        let stale = |metadata: &BTreeMap<String, String>| {
-            keep.is_none_or(|point| metadata.get(tag::POINT).map(String::as_str) != Some(point))
-        };
-        let made = self.src.made_volumes(self.id, Step::BootDisk).await?;
-        for volume in made.iter().filter(|volume| stale(&volume.metadata)) {
-            if !self.src.host_id.is_empty() && volume.status != "deleting" {
-                self.src.detach(&self.src.host_id, &volume.id).await?;
-            }
-            self.src.delete_volume(&volume.id).await?;
-        }
-        let mine = Filter { metadata: tag::of(self.id, Step::BootDisk), ..Filter::default() };
-        let snapshots = self.src.storage.snapshots(&mine).await?;
-        for snapshot in snapshots.iter().filter(|snapshot| stale(&snapshot.metadata)) {
-            self.src.delete_snapshot(&snapshot.id).await?;
-        }
-        let images = self.own_images(tag::of(self.id, Step::BootDisk)).await?;
-        for image in images.iter().filter(|image| stale(&image.properties)) {
-            self.src.image.delete(&image.id).await?;
-        }
-        Ok(())
-    }
-
     /// After a failure: the source as it was, nothing half-made left but copies for the next run.
     /// What cannot be undone is said; the next run tries again.
     pub(super) async fn roll_back(&self) {
         let may_start = match self.present().await {
             // The workload lives in the destination: starting its source would make two of it.
+            Ok(Present::Ours(server)) if is_rejected(&server) => {
+                let rejected = self.reject(&server.id).await;
+                let may_start = rejected.is_ok();
+                self.tolerate("the server that did not come up is left", rejected).await;
+                may_start
+            }
             Ok(Present::Ours(server))
                 if server.launched_at.is_some() || matches!(server.status.as_str(), "ACTIVE" | "SHUTOFF") =>
             {
@@ -104,6 +85,7 @@ impl Job<'_> {
         };
         let (ports, copies, source) =
             tokio::join!(self.drop_ports(), self.let_go_of_copies(), self.restore_source());
+        self.tolerate("images in the destination are left", self.delete_images(&self.dst).await).await;
         self.tolerate("ports in the destination are left", ports).await;
         self.tolerate("copies are still attached to the conversion host", copies).await;
         let restored = source.is_ok();
@@ -124,11 +106,7 @@ impl Job<'_> {
         if !server.metadata.contains_key(tag::STOPPED) {
             return Ok(());
         }
-        for volume in self.dst.made_volumes(self.id, Step::CreateVolumes).await? {
-            if volume.metadata.get(tag::STATE).is_some_and(|state| state == tag::COMPLETE) {
-                self.dst.tag_volume(&volume.id, tag::pairs([(tag::STATE, tag::SEEDING)])).await?;
-            }
-        }
+        self.unfinish_copies().await?;
         if server.status == "SHUTOFF" {
             self.src.compute.start_server(self.id).await?;
             self.src.compute.wait_server(self.id, "ACTIVE", self.src.limit).await?;

@@ -10,9 +10,13 @@ use osm_model::{Kind, NameFilter, Resource, Server as Workload};
 use tokio::time::timeout;
 
 use super::WorkloadMigration;
-use super::job::{Clouds, Job};
+use super::boot;
+use super::images::Way;
+use super::job::{Clouds, Done, Job};
+use super::lease::{Lease, RENEWED, Subject};
 use super::preflight::{Demand, Preflight, Resolved, check_quota};
 use super::restore::may_roll_back;
+use super::seed::SeedOptions;
 use super::side::Side;
 use crate::StateStore;
 use crate::state::{Claim, Job as JobRecord, JobStatus, Owner};
@@ -23,6 +27,54 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// How long putting things back may take when the operator waits for the end.
 const ROLL_BACK: Duration = Duration::from_secs(120);
+
+/// What is to be done with the workloads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Errand {
+    /// Move them.
+    Move,
+    /// Copy their disks while they run.
+    Seed(SeedOptions),
+    /// Move those whose disks have been copied while they ran.
+    CutOver,
+    /// Remove what an unfinished move has made.
+    CleanUp,
+}
+
+impl Errand {
+    /// Its verb, as it is typed and recorded.
+    fn verb(&self) -> &'static str {
+        match self {
+            Self::Move => "migrate",
+            Self::Seed(_) => "seed",
+            Self::CutOver => "cutover",
+            Self::CleanUp => "cleanup",
+        }
+    }
+
+    /// Whether servers are stopped and made.
+    fn moves(&self) -> bool {
+        matches!(self, Self::Move | Self::CutOver)
+    }
+}
+
+impl Job<'_> {
+    /// Does the errand; gives the id of the destination server, if there is one.
+    async fn run(&self, errand: &Errand) -> Result<(Option<String>, Outcome)> {
+        self.step(Step::Preflight, async { Ok(Done::silent(())) }).await?;
+        self.step(Step::Claim, async { Ok(Done::new((), format!("epoch {}", self.claim.epoch))) }).await?;
+        self.record(Step::Claim, ERRAND, Some(errand.verb())).await?;
+        match errand {
+            Errand::Move => self.migrate(false).await,
+            Errand::Seed(options) => self.seed(options).await,
+            Errand::CutOver => self.migrate(true).await,
+            Errand::CleanUp => self.clean_up().await,
+        }
+    }
+}
+
+/// Under which item of the claim it is recorded what a run is for.
+pub(crate) const ERRAND: &str = "errand";
 
 /// A workload that can be moved.
 struct Planned<'w> {
@@ -47,23 +99,61 @@ impl WorkloadMigration {
     /// Do not drop the future: ask [`Cancel`] for the end, which puts the source back. Dropped, it
     /// leaves what a crash leaves, and the next run continues.
     pub async fn run(&self, filter: &NameFilter) -> Result<Summary> {
+        self.work(filter, &Errand::Move).await
+    }
+
+    /// The same with workloads that have been seeded; another one is refused before it is stopped.
+    ///
+    /// # Errors
+    /// As for [`run`](Self::run).
+    ///
+    /// # Cancel safety
+    /// As for [`run`](Self::run).
+    pub async fn cut_over(&self, filter: &NameFilter) -> Result<Summary> {
+        self.work(filter, &Errand::CutOver).await
+    }
+
+    /// Works on the workloads that pass the filter.
+    pub(super) async fn work(&self, filter: &NameFilter, errand: &Errand) -> Result<Summary> {
         let wanted = self.chosen(Kind::Workload, filter, |resource| match resource {
             Resource::Server(workload) => Some(workload),
             _ => None,
         })?;
+        boot::check_options(self.options.boot_check.as_ref())?;
         let mut summary = Summary::default();
         let copies = wanted.iter().any(|workload| workload.migration_params.data_copy);
-        let clouds = self.open_clouds(copies).await?;
-        let plan = self.plan(&clouds, &wanted, &mut summary).await?;
+        let by_hosts = self.options.via == Way::Hosts;
+        if !by_hosts && matches!(errand, Errand::Seed(_)) {
+            return Err(Error::new(
+                ErrorKind::Config,
+                "images cannot be brought up to date, so nothing is seeded by them",
+            )
+            .with_hint("seed through conversion hosts, or migrate"));
+        }
+        let clouds = self.open_clouds(copies && by_hosts).await?;
+        let plan = self.plan(&clouds, &wanted, errand, &mut summary).await?;
         if self.options.check {
             for planned in &plan {
                 self.only_checked(planned.name, planned.needed, &mut summary);
             }
             return Ok(summary);
         }
-        let moves = plan.iter().map(|planned| self.move_named(&clouds, planned)).collect();
+        self.wait_for_window(errand).await?;
+        let moves = plan.iter().map(|planned| self.work_named(&clouds, planned, errand)).collect();
         self.tally(moves, &mut summary).await;
         Ok(summary)
+    }
+
+    /// Returns when servers may be stopped, if any shall be.
+    async fn wait_for_window(&self, errand: &Errand) -> Result<()> {
+        let Some(window) = self.options.window.filter(|_| errand.moves()) else {
+            return Ok(());
+        };
+        if window.ahead().is_some() {
+            let message = format!("waiting for the window to open at {}", window.opens.strftime("%F %T UTC"));
+            self.events.emit(&Event::Warning { workload: None, message });
+        }
+        window.wait(&self.cancel).await
     }
 
     /// The resources of a kind's file that pass the filter.
@@ -99,16 +189,17 @@ impl WorkloadMigration {
         }
     }
 
-    pub(super) async fn open_clouds(&self, copies: bool) -> Result<Clouds> {
+    /// Opens the clouds, and their conversion hosts where those are needed.
+    pub(super) async fn open_clouds(&self, hosts: bool) -> Result<Clouds> {
         let limit = self.options.timeout;
         let (mut src, mut dst) = tokio::try_join!(
             Side::open(&self.src, &self.src_host, limit),
             Side::open(&self.dst, &self.dst_host, limit),
         )?;
-        if copies {
+        if hosts {
             tokio::try_join!(src.find_host(), dst.find_host())?;
         }
-        if copies && !self.options.check {
+        if hosts && !self.options.check {
             tokio::try_join!(self.src_host.prepare(), self.dst_host.prepare())?;
         }
         Ok(Clouds { src, dst })
@@ -119,10 +210,12 @@ impl WorkloadMigration {
         &self,
         clouds: &Clouds,
         wanted: &'w [Workload],
+        errand: &Errand,
         summary: &mut Summary,
     ) -> Result<Vec<Planned<'w>>> {
         let supplement = self.data_dir.read_supplement()?;
         let preflight = Preflight::new(&clouds.src, &clouds.dst, &self.options, supplement).await?;
+        let preflight = preflight.warm(matches!(errand, Errand::Seed(_)));
         let mut plan: Vec<Planned<'w>> = Vec::new();
         let mut demands = Vec::new();
         for workload in wanted {
@@ -229,28 +322,39 @@ impl WorkloadMigration {
         summary.fail(format!("workload {name}"), &error);
     }
 
-    async fn move_named(&self, clouds: &Clouds, planned: &Planned<'_>) -> (String, Result<Outcome>) {
-        (format!("workload {}", planned.name), Box::pin(self.move_one(clouds, planned)).await)
+    async fn work_named(
+        &self,
+        clouds: &Clouds,
+        planned: &Planned<'_>,
+        errand: &Errand,
+    ) -> (String, Result<Outcome>) {
+        (format!("workload {}", planned.name), Box::pin(self.work_on(clouds, planned, errand)).await)
     }
 
-    /// Moves a workload, or puts it back.
-    async fn move_one(&self, clouds: &Clouds, planned: &Planned<'_>) -> Result<Outcome> {
+    /// Moves or seeds a workload, or puts it back.
+    async fn work_on(&self, clouds: &Clouds, planned: &Planned<'_>, errand: &Errand) -> Result<Outcome> {
         let Planned { workload, id, name, resolved, .. } = planned;
         self.events.emit(&Event::WorkloadStarted { workload: (*name).to_owned() });
-        let claim = match self.claim(id, name).await {
+        let claim = match self.claim(&clouds.src, Subject::Server((*id).to_owned()), name).await {
             Ok(claim) => claim,
             Err(error) => {
                 self.events.emit(&failure(name, Step::Claim, &error));
                 return Err(error);
             }
         };
-        let job = Job::new(self, clouds, workload, resolved, (id, name, name), claim.clone())?;
-        match Box::pin(self.attend(&job, job.migrate(), job.roll_back())).await {
+        let (claim, lease) = claim;
+        let job = Job::new(self, clouds, workload, resolved, (id, name, name), (claim.clone(), lease))?;
+        match Box::pin(self.attend(&job, job.run(errand), job.roll_back())).await {
             Ok((server, outcome)) => {
                 if let Some(server) = server.as_deref().filter(|_| outcome != Outcome::Exists) {
                     self.note_moved(job.moved(server).await);
                 }
-                self.state.complete(&claim, JobStatus::Done, server.as_deref()).await?;
+                let status = match outcome {
+                    Outcome::Seeded => JobStatus::Seeded,
+                    Outcome::Removed => JobStatus::Pending,
+                    _ => JobStatus::Done,
+                };
+                self.state.complete(&claim, status, server.as_deref()).await?;
                 let workload = (*name).to_owned();
                 self.events.emit(&Event::WorkloadDone { workload, server_id: server, outcome });
                 Ok(outcome)
@@ -271,7 +375,7 @@ impl WorkloadMigration {
         work: impl Future<Output = Result<T>> + Send,
         undo: impl Future<Output = ()> + Send,
     ) -> Result<T> {
-        let (lost, beat) = heartbeat(Arc::clone(&self.state), job.claim.clone());
+        let (lost, beat) = heartbeat(Arc::clone(&self.state), job.claim.clone(), job.lease.clone());
         let result = tokio::select! {
             result = Box::pin(work) => result,
             () = self.cancel.cancelled() => Err(Error::interrupted().with_workload(job.name)),
@@ -290,6 +394,9 @@ impl WorkloadMigration {
             }
         }
         beat.abort();
+        if result.as_ref().err().is_none_or(may_roll_back) {
+            job.tolerate("the claim on the source is left, and void soon", job.lease.release().await).await;
+        }
         result
     }
 
@@ -311,22 +418,43 @@ impl WorkloadMigration {
         }
     }
 
-    pub(super) async fn claim(&self, id: &str, name: &str) -> Result<Claim> {
-        self.state.put_job(&JobRecord::new(id, name)).await?;
-        self.state.claim(id, &Owner::current()).await
+    /// Claims a job, in the state store and for everybody who sees its source.
+    pub(super) async fn claim(&self, src: &Side, subject: Subject, name: &str) -> Result<(Claim, Lease)> {
+        let id = subject.id().to_owned();
+        self.state.put_job(&JobRecord::new(&id, name)).await?;
+        let owner = Owner::current();
+        let claim = self.state.claim(&id, &owner).await?;
+        match Lease::take(src, subject, &owner, claim.epoch).await {
+            Ok(lease) => Ok((claim, lease)),
+            Err(error) => {
+                let error = error.with_workload(name);
+                self.end_failed(&claim, &error).await;
+                Err(error)
+            }
+        }
     }
 }
 
 /// Renews the claim; the first value is cancelled when it is lost.
-fn heartbeat(state: Arc<dyn StateStore>, claim: Claim) -> (Cancel, tokio::task::JoinHandle<()>) {
+fn heartbeat(
+    state: Arc<dyn StateStore>,
+    claim: Claim,
+    lease: Lease,
+) -> (Cancel, tokio::task::JoinHandle<()>) {
     let lost = Cancel::default();
     let told = lost.clone();
+    let renewed_every = RENEWED.as_secs() / HEARTBEAT.as_secs();
     let beat = tokio::spawn(async move {
-        loop {
+        for beat in 1.. {
             tokio::time::sleep(HEARTBEAT).await;
-            match state.heartbeat(&claim).await {
+            let renewed = async {
+                state.heartbeat(&claim).await?;
+                if beat % renewed_every == 0 { lease.renew(beat).await } else { Ok(()) }
+            };
+            match renewed.await {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::StaleEpoch => return told.cancel(),
+                // A cloud may be away for a while, and a server that is being stopped takes no metadata.
                 Err(error) => tracing::warn!(%error, "the claim could not be renewed"),
             }
         }

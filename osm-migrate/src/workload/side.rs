@@ -20,6 +20,7 @@ use crate::{ConversionHost, Error, ErrorKind, Result, Step};
 const DEVICE: Duration = Duration::from_secs(120);
 
 /// A cloud with its conversion host.
+#[derive(Clone)]
 pub(super) struct Side {
     pub(super) session: Session,
     pub(super) compute: Compute,
@@ -149,7 +150,13 @@ impl Side {
             };
             let under_way = matches!(
                 volume.status.as_str(),
-                "creating" | "downloading" | "attaching" | "detaching" | "reserved" | "deleting"
+                "creating"
+                    | "downloading"
+                    | "uploading"
+                    | "attaching"
+                    | "detaching"
+                    | "reserved"
+                    | "deleting"
             );
             Ok(if under_way { Observation::Pending(volume.status) } else { Observation::Ready(volume) })
         })

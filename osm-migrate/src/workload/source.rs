@@ -1,20 +1,13 @@
-//! The source: stopped, its boot disk made readable, its data volumes lent to the conversion host.
+//! The source: stopped, its data volumes lent to the conversion host.
 
-use std::collections::BTreeMap;
-
-use osm_openstack::block_storage::{CreateVolume, Filter, Volume};
 use osm_openstack::compute::Server;
-use osm_openstack::image::{ImageFilter, ImageObject};
 use osm_openstack::{ErrorKind as CloudError, Method, Observation, Poll, wait_for};
 use serde::Deserialize;
 
 use super::disk::{Disk, LiveVolume, Origin, attached_device, exported_device};
 use super::job::{Done, Job};
 use super::tag;
-use crate::{Error, ErrorKind, Result, Step};
-
-/// Names of temporary things begin like OS Migrate's.
-const PREFIX: &str = "os-migrate-";
+use crate::{Result, Step};
 
 /// What happens to a server without changing its disks.
 const HARMLESS: [&str; 9] = [
@@ -131,106 +124,6 @@ impl Job<'_> {
         actions.reverse();
         actions.sort_by(|one, other| one.start_time.cmp(&other.start_time));
         Ok(actions.pop().map_or_else(|| self.unknown_point.clone(), |last| last.request_id))
-    }
-
-    /// Makes a volume with the boot disk's bytes at this stop, and gives its id.
-    pub(super) async fn boot_disk(&self, disk: &mut Disk, point: &str) -> Result<String> {
-        // What shows an earlier stop lacks what was written since.
-        self.delete_temporary(Some(point)).await?;
-        let made = self.src.made_volumes(self.id, Step::BootDisk).await?;
-        let volume = match made.into_iter().next() {
-            Some(volume) if matches!(volume.status.as_str(), "error" | "deleting") => {
-                self.src.delete_volume(&volume.id).await?;
-                self.make_boot_volume(disk, point).await?
-            }
-            Some(volume) => volume,
-            None => self.make_boot_volume(disk, point).await?,
-        };
-        let volume =
-            self.src.storage.wait_volume(&volume.id, &["available", "in-use"], self.src.limit).await?;
-        disk.size_gib = volume.size;
-        Ok(volume.id)
-    }
-
-    async fn make_boot_volume(&self, disk: &Disk, point: &str) -> Result<Volume> {
-        let mut metadata = self.temporary(point);
-        metadata.insert(tag::SOURCE_VOLUME.to_owned(), disk.key.clone());
-        let name = Some(format!("{PREFIX}{}", disk.key));
-        let wish = match disk.origin {
-            Origin::BootVolume => {
-                let snapshot = self.snapshot(disk, point).await?;
-                CreateVolume {
-                    name,
-                    size: disk.size_gib,
-                    snapshot_id: Some(snapshot),
-                    metadata,
-                    ..Default::default()
-                }
-            }
-            Origin::BootImage => {
-                let (image_id, size) = self.server_image(point).await?;
-                CreateVolume { name, size, image_id: Some(image_id), metadata, ..Default::default() }
-            }
-            Origin::Data => {
-                return Err(Error::new(ErrorKind::Config, "a data volume needs no copy of its own"));
-            }
-        };
-        Ok(self.src.storage.create_volume(&wish).await?)
-    }
-
-    /// A snapshot of the boot volume, which stays attached.
-    async fn snapshot(&self, disk: &Disk, point: &str) -> Result<String> {
-        let metadata = self.temporary(point);
-        let filter =
-            Filter { volume_id: Some(disk.key.clone()), metadata: metadata.clone(), ..Filter::default() };
-        let mut id = None;
-        for snapshot in self.src.storage.snapshots(&filter).await? {
-            if matches!(snapshot.status.as_str(), "error" | "deleting") {
-                self.src.delete_snapshot(&snapshot.id).await?;
-            } else {
-                id = Some(snapshot.id);
-            }
-        }
-        let id = match id {
-            Some(id) => id,
-            None => {
-                let name = format!("{PREFIX}{}", disk.key);
-                self.src.storage.create_snapshot(&disk.key, &name, true, &metadata).await?.id
-            }
-        };
-        Ok(self.src.storage.wait_snapshot(&id, &["available"], self.src.limit).await?.id)
-    }
-
-    /// An image of the server's local boot disk, and how large a volume must be for it.
-    async fn server_image(&self, point: &str) -> Result<(String, u64)> {
-        let metadata = self.temporary(point);
-        let found = self.own_images(metadata.clone()).await?;
-        let id = match found.into_iter().find(|image| !matches!(image.status.as_str(), "killed" | "deleted"))
-        {
-            Some(image) => image.id,
-            None => {
-                let name = format!("{PREFIX}{}", self.name);
-                self.src.compute.create_image(self.id, &name, &metadata).await?
-            }
-        };
-        let image = self.src.image.wait(&id, &["active"], self.src.limit).await?;
-        let bytes = image.virtual_size.or(image.size).unwrap_or(0);
-        // Rounded up: half a GiB too little is half a disk lost.
-        let size = bytes.div_ceil(1 << 30).max(image.min_disk.unwrap_or(0)).max(1);
-        Ok((id, size))
-    }
-
-    /// What a temporary thing of the boot disk carries.
-    fn temporary(&self, point: &str) -> BTreeMap<String, String> {
-        let mut metadata = tag::of(self.id, Step::BootDisk);
-        metadata.insert(tag::POINT.to_owned(), point.to_owned());
-        metadata
-    }
-
-    /// The project's own images with these properties: a public one may bear any.
-    pub(super) async fn own_images(&self, properties: BTreeMap<String, String>) -> Result<Vec<ImageObject>> {
-        let owner = Some(self.src.session.project_id());
-        Ok(self.src.image.list(&ImageFilter { owner, properties, ..ImageFilter::default() }).await?)
     }
 
     /// Takes the data volumes off the source server, marked as lent.

@@ -21,11 +21,17 @@ pub(super) const POINT: &str = "osm_point";
 pub(super) const UNKNOWN: &str = "unknown";
 /// The root of the hash of a complete copy.
 pub(super) const DIGEST: &str = "osm_digest";
+/// How many passes a copy has had while its source ran.
+pub(super) const PASSES: &str = "osm_passes";
+/// How the keys of claims on a source begin; the run's own part follows.
+pub(super) const CLAIM: &str = "osm_claim_";
 /// On a source server: it ran before the job stopped it.
 pub(super) const STOPPED: &str = "osm_stopped";
 
 /// A copy may lack bytes.
 pub(super) const SEEDING: &str = "seeding";
+/// A server has not come up, and is to be deleted.
+pub(super) const REJECTED: &str = "rejected";
 /// A copy is hashed and equal; a server is moved.
 pub(super) const COMPLETE: &str = "complete";
 
@@ -34,7 +40,8 @@ pub(super) const BOOT_IMAGE: &str = "boot-image";
 
 /// Whether a key is one of ours: what was moved before must not pass for what is moved now.
 pub(super) fn is_ours(key: &str) -> bool {
-    [JOB, LENT, STEP, SOURCE_VOLUME, STATE, POINT, DIGEST, STOPPED].contains(&key)
+    key.starts_with(CLAIM)
+        || [JOB, LENT, STEP, SOURCE_VOLUME, STATE, POINT, DIGEST, PASSES, STOPPED].contains(&key)
 }
 
 /// What all things of a job carry.

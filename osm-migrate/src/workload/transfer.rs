@@ -12,7 +12,7 @@ use super::disk::Disk;
 use super::job::{Done, Job};
 use super::side::HostDevice;
 use super::tag;
-use crate::agent::{AgentCommand, ExportArgs, PullArgs, Report};
+use crate::agent::{AgentCommand, ExportArgs, PullArgs, Report, Roots};
 use crate::host::{AgentProcess, AgentStdio};
 use crate::{Error, ErrorKind, Event, Result, Step};
 
@@ -26,40 +26,56 @@ pub(super) struct Pair<'d> {
     pub(super) to: HostDevice,
     /// The destination volume.
     pub(super) volume: String,
+    /// Whether an earlier pass or run may have written to it: then only what differs travels.
+    pub(super) seeded: bool,
+}
+
+/// What a copy of a disk took.
+#[derive(Debug, Default)]
+pub(super) struct Copied {
+    /// Bytes that travelled.
+    pub(super) moved: u64,
+    /// What both ends hash to, where the copy has told it.
+    roots: Option<Roots>,
 }
 
 impl Job<'_> {
     /// Copies disks, several at once. One that was copied completely from the same point before the
     /// last crash is not copied again; it is verified all the same.
-    pub(super) async fn copy_disks(&self, pairs: &[Pair<'_>], point: &str) -> Result<Done<()>> {
+    pub(super) async fn copy_disks(&self, pairs: &[Pair<'_>], point: &str) -> Result<Done<Vec<Copied>>> {
         let mut copies = Vec::new();
         for pair in pairs {
             copies.push(self.copy_disk(pair, point));
         }
-        stream::iter(copies).buffer_unordered(self.options().disks.max(1)).try_collect::<Vec<()>>().await?;
-        Ok(Done::new((), format!("{} disks", pairs.len())))
+        let copies = stream::iter(copies).buffered(self.options().disks.max(1));
+        let copied: Vec<Copied> = copies.try_collect().await?;
+        let moved: u64 = copied.iter().map(|copied| copied.moved).sum();
+        let detail = format!("{} disks, {} MiB travelled", pairs.len(), moved.div_ceil(1 << 20));
+        Ok(Done::new(copied, detail))
     }
 
-    async fn copy_disk(&self, pair: &Pair<'_>, point: &str) -> Result<()> {
+    async fn copy_disk(&self, pair: &Pair<'_>, point: &str) -> Result<Copied> {
         check_sizes(pair)?;
         let evidence = format!("{} {point}", pair.volume);
-        let copied = self.recorded(Step::CopyDisks, &pair.disk.key).await?;
-        if copied.is_some_and(|copied| copied.data.as_deref() == Some(&evidence)) {
-            return Ok(());
+        let recorded = self.recorded(Step::CopyDisks, &pair.disk.key).await?;
+        if recorded.is_some_and(|recorded| recorded.data.as_deref() == Some(&evidence)) {
+            return Ok(Copied::default());
         }
-        self.pull(pair).await.map_err(|error| {
+        let copied = self.pull(pair).await.map_err(|error| {
             if error.context().object.is_some() { error } else { error.with_object(pair.disk.label.clone()) }
         })?;
-        self.record(Step::CopyDisks, &pair.disk.key, Some(&evidence)).await
+        self.record(Step::CopyDisks, &pair.disk.key, Some(&evidence)).await?;
+        Ok(copied)
     }
 
-    async fn pull(&self, pair: &Pair<'_>) -> Result<()> {
+    async fn pull(&self, pair: &Pair<'_>) -> Result<Copied> {
         let (near, far) = UnixStream::pair()?;
         let size = pair.from.size;
         let export = AgentCommand::Export(ExportArgs {
             device: pair.from.path.clone(),
             identity: Some(pair.from.identity.clone()),
             compress: self.options().compress,
+            delta: pair.seeded,
         });
         let mut server = self.src.host.spawn(export, AgentStdio::Socket(OwnedFd::from(near))).await?;
         let pull = AgentCommand::Pull(PullArgs {
@@ -67,6 +83,7 @@ impl Job<'_> {
             size,
             identity: Some(pair.to.identity.clone()),
             compress: self.options().compress,
+            delta: pair.seeded,
         });
         let client = self.dst.host.spawn(pull, AgentStdio::Socket(OwnedFd::from(far))).await?;
         let disk = pair.disk;
@@ -84,16 +101,19 @@ impl Job<'_> {
                 Err(error) => Err(error),
             },
         };
-        match copied {
-            Ok(Some(Report::Pulled { size: copied, copied: bytes, zeroed })) if copied == size => {
-                self.progress(&disk.device, &disk.label, bytes, zeroed, size);
+        let copied = match copied {
+            Ok(Some(Report::Pulled { size: pulled, copied: moved, zeroed, same, roots }))
+                if pulled == size =>
+            {
+                self.progress(&disk.device, &disk.label, moved, zeroed + same, size);
+                Copied { moved, roots }
             }
             Ok(_) => return Err(Error::new(ErrorKind::Agent, "the copy ended without a result")),
             Err(error) => return Err(self.blame(&mut server, error).await),
-        }
+        };
         // All bytes are written and flushed. A server that ended badly may still have lied about some.
         match timeout(END, drain(&mut server)).await {
-            Ok(served) => served,
+            Ok(served) => served.map(|()| copied),
             Err(_) => Err(Error::new(ErrorKind::Agent, "the serving agent did not end")),
         }
     }
@@ -109,30 +129,55 @@ impl Job<'_> {
         }
     }
 
-    /// Hashes both ends of every pair; equal ones become complete.
-    pub(super) async fn verify_disks(&self, pairs: &[Pair<'_>], point: &str) -> Result<Done<()>> {
+    /// Compares the hashes of both ends of every pair; equal ones become complete.
+    pub(super) async fn verify_disks(
+        &self,
+        pairs: &[Pair<'_>],
+        copied: Vec<Copied>,
+        point: &str,
+    ) -> Result<Done<()>> {
         let mut checks = Vec::new();
-        for pair in pairs {
-            checks.push(self.verify_disk(pair, point));
+        for (pair, copied) in pairs.iter().zip(copied) {
+            checks.push(self.verify_disk(pair, copied.roots, point));
         }
         stream::iter(checks).buffer_unordered(self.options().disks.max(1)).try_collect::<Vec<()>>().await?;
         Ok(Done::new((), format!("{} disks are equal", pairs.len())))
     }
 
-    async fn verify_disk(&self, pair: &Pair<'_>, point: &str) -> Result<()> {
-        let size = pair.from.size;
-        let (source, copy) = tokio::try_join!(
-            self.src.host.hash(pair.from.hash_args(size)),
-            self.dst.host.hash(pair.to.hash_args(size)),
-        )?;
-        if source != copy {
-            // Whatever the cause, the next run copies it again.
-            self.migration.state.forget(&self.claim, Step::CopyDisks).await?;
-            let message = format!("the copy hashes to {copy}, its source to {source}");
-            return Err(Error::new(ErrorKind::Mismatch, message)
-                .with_object(format!("volume {} of {}", pair.volume, pair.disk.label))
-                .with_hint("the copy is kept; run again to copy this disk anew, and suspect the storage"));
+    /// Whether a copy that has told what both ends hash to is what its source was.
+    pub(super) async fn check_roots(&self, pair: &Pair<'_>, copied: &Copied) -> Result<()> {
+        match &copied.roots {
+            Some(Roots { source, copy }) => self.check_equal(pair, source, copy).await,
+            None => Ok(()),
         }
+    }
+
+    async fn check_equal(&self, pair: &Pair<'_>, source: &str, copy: &str) -> Result<()> {
+        if source == copy {
+            return Ok(());
+        }
+        // Whatever the cause, the next run copies it again.
+        self.migration.state.forget(&self.claim, Step::CopyDisks).await?;
+        let message = format!("the copy hashes to {copy}, its source to {source}");
+        Err(Error::new(ErrorKind::Mismatch, message)
+            .with_object(format!("volume {} of {}", pair.volume, pair.disk.label))
+            .with_hint("the copy is kept; run again to copy this disk anew, and suspect the storage"))
+    }
+
+    async fn verify_disk(&self, pair: &Pair<'_>, roots: Option<Roots>, point: &str) -> Result<()> {
+        let size = pair.from.size;
+        let Roots { source, copy } = match roots {
+            // A copy that brought an older state up to date has read all of both disks to do so.
+            Some(roots) => roots,
+            None => {
+                let (source, copy) = tokio::try_join!(
+                    self.src.host.hash(pair.from.hash_args(size)),
+                    self.dst.host.hash(pair.to.hash_args(size)),
+                )?;
+                Roots { source, copy }
+            }
+        };
+        self.check_equal(pair, &source, &copy).await?;
         let complete = [(tag::STATE, tag::COMPLETE), (tag::POINT, point), (tag::DIGEST, source.as_str())];
         self.dst.tag_volume(&pair.volume, tag::pairs(complete)).await?;
         self.record(Step::VerifyDisks, &pair.disk.key, Some(&source)).await?;

@@ -87,6 +87,23 @@ impl BlockStorage {
         self.action("unset image metadata", id, &json!({"os-unset_image_metadata": {"key": key}})).await
     }
 
+    /// Begins to make a raw image of a volume that is `available`, and gives the image's id. The volume is
+    /// `uploading` meanwhile; wait for the image to be `active`.
+    ///
+    /// # Errors
+    /// `Ambiguous` when the answer was lost: look for the image by its name before making another.
+    pub async fn upload_to_image(&self, id: &str, name: &str) -> Result<String> {
+        const ACTION: &str = "os-volume_upload_image";
+        #[derive(serde::Deserialize)]
+        struct Begun {
+            image_id: String,
+        }
+        let wish = json!({"image_name": name, "disk_format": "raw", "container_format": "bare"});
+        let request = self.service.request("upload volume", Method::POST, format!("volumes/{id}/action"));
+        let begun: Begun = request.json(&json!({ ACTION: wish })).keyed(ACTION).await?;
+        Ok(begun.image_id)
+    }
+
     /// Adds to a volume's metadata; keys not named keep their value.
     pub async fn update_metadata(&self, id: &str, metadata: &BTreeMap<String, String>) -> Result<()> {
         self.service

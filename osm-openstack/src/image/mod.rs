@@ -6,6 +6,7 @@
 pub mod blob;
 mod digest;
 mod fetch;
+mod relay;
 mod wire;
 
 use std::io;

@@ -75,16 +75,57 @@ pub async fn hash_disk(
     progress: Arc<dyn Progress>,
 ) -> Result<DiskHash> {
     let size = checked_size(source.as_ref(), options)?;
+    let count = count_of(size, options.chunk_size)?;
+    let mut digests = vec![None; count];
+    hash_chunks(source, (size, options), 0..count, &mut digests, progress.as_ref()).await?;
+    Ok(DiskHash::from_chunks(size, options.chunk_size, digests.into_iter().flatten().collect()))
+}
+
+/// The hash of a disk of which only `written` has changed since it was `known`: only the chunks that
+/// this touches are read.
+///
+/// # Errors
+/// The disk failed, or is smaller than what was hashed.
+///
+/// # Cancel safety
+/// As for [`hash_disk`].
+pub async fn rehash_disk(
+    source: &Arc<dyn BlockSource>,
+    known: DiskHash,
+    written: &[ByteRange],
+) -> Result<DiskHash> {
+    let DiskHash { size, chunk_size, chunks, .. } = known;
+    let options = HashOptions { limit: Some(size), chunk_size, ..HashOptions::default() };
+    checked_size(source.as_ref(), &options)?;
+    let mut touched: Vec<usize> = Vec::new();
+    for range in written.iter().filter(|range| !range.is_empty() && range.offset < size) {
+        let first =
+            count_of(range.offset, chunk_size)? - usize::from(!range.offset.is_multiple_of(chunk_size));
+        touched.extend(first..count_of(range.end().min(size), chunk_size)?);
+    }
+    touched.sort_unstable();
+    touched.dedup();
+    let mut digests: Vec<Option<Digest>> = chunks.into_iter().map(Some).collect();
+    hash_chunks(source, (size, &options), touched.into_iter(), &mut digests, &()).await?;
+    Ok(DiskHash::from_chunks(size, chunk_size, digests.into_iter().flatten().collect()))
+}
+
+/// Hashes the chunks with these indexes, which ascend, into their places.
+async fn hash_chunks(
+    source: &Arc<dyn BlockSource>,
+    (size, options): (u64, &HashOptions),
+    indexes: impl Iterator<Item = usize>,
+    digests: &mut [Option<Digest>],
+    progress: &dyn Progress,
+) -> Result<()> {
     let chunk_size = options.chunk_size;
-    let count = count_of(size, chunk_size)?;
     let align = u64::from(source.capabilities().block_size.minimum.max(1));
     let chunks = Arc::new(Chunks::new(Arc::clone(source), chunk_size));
-    let mut digests = vec![None; count];
     let mut advance = Advance { copied: 0, zeroed: 0, total: size };
     let runtime = runtime::handle()?;
     let mut running = JoinSet::new();
     let mut known: Vec<Extent> = Vec::new();
-    for index in 0..count {
+    for index in indexes {
         let chunk = range_of(index, chunk_size, size);
         if known.last().is_none_or(|last| last.range.end() < chunk.end()) {
             let ahead = ByteRange::new(chunk.offset, SURVEYED.max(chunk_size).min(size - chunk.offset));
@@ -94,15 +135,15 @@ pub async fn hash_disk(
         let chunks = Arc::clone(&chunks);
         running.spawn_on(async move { (index, chunks.hash(chunk, &extents).await) }, runtime);
         if running.len() >= options.parallel.max(1) {
-            take(running.join_next().await, &mut digests, &mut advance)?;
+            take(running.join_next().await, digests, &mut advance)?;
             progress.advance(advance);
         }
     }
     while !running.is_empty() {
-        take(running.join_next().await, &mut digests, &mut advance)?;
+        take(running.join_next().await, digests, &mut advance)?;
         progress.advance(advance);
     }
-    Ok(DiskHash::from_chunks(size, chunk_size, digests.into_iter().flatten().collect()))
+    Ok(())
 }
 
 /// The digests of the chunks of `size` bytes of zeroes.

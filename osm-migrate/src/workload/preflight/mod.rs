@@ -87,6 +87,8 @@ pub(super) struct Preflight<'a> {
     resolver: Resolver,
     volumes: VolumePlaces,
     keypairs: BTreeSet<String>,
+    /// Whether the source is copied while it runs.
+    warm: bool,
 }
 
 impl<'a> Preflight<'a> {
@@ -105,7 +107,13 @@ impl<'a> Preflight<'a> {
             resolver: Resolver::new(&dst.session),
             volumes: VolumePlaces::of(dst).await?,
             keypairs: keypairs.into_iter().map(|known| known.name).collect(),
+            warm: false,
         })
+    }
+
+    /// Whether the sources are to be copied while they run: then all their disks are, from snapshots.
+    pub(super) fn warm(self, warm: bool) -> Self {
+        Self { warm, ..self }
     }
 
     /// Resolves what a workload refers to. All that is missing is told at once.

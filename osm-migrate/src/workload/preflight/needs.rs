@@ -76,7 +76,7 @@ impl Preflight<'_> {
         for volume in self.dst.made_volumes(id, Step::CreateVolumes).await? {
             dst.subtract(&volume);
         }
-        Ok(Some(Demand { dst, src: of_source(workload) }))
+        Ok(Some(Demand { dst, src: of_source(workload, self.warm) }))
     }
 
     /// What the copy of a detached volume needs; nothing when it is there.
@@ -107,19 +107,25 @@ impl Preflight<'_> {
     }
 }
 
-/// A snapshot and a volume made from it, as large as the boot disk.
-fn of_source(workload: &Workload) -> Needs {
+/// A snapshot and a volume made from it of each disk that must be read where it cannot be detached.
+fn of_source(workload: &Workload, warm: bool) -> Needs {
     let how = &workload.migration_params;
-    if !how.data_copy || !how.boot_disk_copy {
+    if !how.data_copy {
         return Needs::default();
     }
-    match boot_volume(workload) {
-        Some(volume) => {
+    let boot = boot_volume(workload);
+    let is_boot = |volume: &osm_model::Volume| boot.is_some_and(|boot| std::ptr::eq(boot, volume));
+    let mut needs = Needs::default();
+    for volume in &workload.params.volumes {
+        if warm || is_boot(volume) && how.boot_disk_copy {
             let size = count(volume.info.size.unwrap_or(0));
-            Needs { volumes: 1, gigabytes: 2 * size, snapshots: 1, ..Needs::default() }
+            needs.add(&Needs { volumes: 1, gigabytes: 2 * size, snapshots: 1, ..Needs::default() });
         }
-        None => Needs { volumes: 1, ..Needs::default() },
     }
+    if boot.is_none() && how.boot_disk_copy {
+        needs.volumes += 1;
+    }
+    needs
 }
 
 impl Needs {

@@ -1,0 +1,121 @@
+//! Disks that travel as Glance images: no conversion host is used, the result is the same.
+#![cfg(feature = "demo")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
+
+#[allow(dead_code, reason = "each test program uses its part")]
+mod stage;
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
+use osm_lab::{Fault, FaultKind, Service};
+use osm_migrate::{Event, Step};
+use stage::{Stage, hash, success, text};
+
+fn migrate(stage: &Stage, words: &[&str]) -> Command {
+    let mut command = stage.osm(&["migrate", "--src", "src", "--dst", "dst", "--via", "images"]);
+    command.arg("--data-dir").arg(stage.data_dir()).args(words);
+    command
+}
+
+async fn moved(stage: &Stage, volumes: &[String]) {
+    stage.moved_once("small", volumes).await;
+    stage.equal_disks("small", volumes).await;
+    stage.no_orphans(1, 2, 1, 0);
+}
+
+/// No conversion host was asked for anything.
+fn without_hosts(stage: &Stage) {
+    for cloud in [stage.lab.src(), stage.lab.dst()] {
+        let host = cloud.server_id(&format!("os_migrate_conv_{}", cloud.name())).unwrap();
+        let path = format!("/servers/{host}/");
+        assert!(!cloud.requests().iter().any(|request| request.path.contains(&path)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_moves_without_hosts() {
+    let stage = Stage::small();
+    let volumes = stage.volumes("src", "small").await;
+    let events = success(&migrate(&stage, &[]).output().unwrap());
+    assert_eq!(events.iter().filter(|event| event["event"] == "disk_verified").count(), 2);
+    moved(&stage, &volumes).await;
+    without_hosts(&stage);
+    let again = success(&migrate(&stage, &[]).output().unwrap());
+    assert_eq!(again.last().unwrap()["unchanged"], 1);
+    let seed = stage.work("seed", &["--via", "images"]).output().unwrap();
+    assert_eq!(seed.status.code(), Some(2), "{}", text(&seed));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_server_moves() {
+    let stage = Stage::demo();
+    let events = success(&migrate(&stage, &[]).output().unwrap());
+    assert_eq!(events.last().unwrap()["failed"], 0);
+    assert!(events.last().unwrap()["created"].as_u64().unwrap() >= 3, "{:?}", events.last());
+    stage.free_hosts();
+    assert_eq!(stage.lab.dst().counts().images, {
+        let files = std::fs::read_to_string(stage.data_dir().join("images.yml")).unwrap();
+        files.matches("type: openstack.image.Image").count()
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_detached_volume_moves_without_hosts() {
+    let stage = Stage::small_with_detached("ledger");
+    let here = stage.lab.src().volume_id("ledger").unwrap();
+    success(&migrate(&stage, &["--detached-volumes"]).output().unwrap());
+    let there = stage.lab.dst().volume_id("ledger").unwrap();
+    assert_eq!(
+        hash(&stage.lab.src().volume_file(&here)).await,
+        hash(&stage.lab.dst().volume_file(&there)).await
+    );
+    let again = success(&migrate(&stage, &["--detached-volumes"]).output().unwrap());
+    assert_eq!(again.last().unwrap()["unchanged"], 1);
+    stage.no_orphans(0, 1, 0, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_any_step_it_continues() {
+    for step in
+        [Step::StopSource, Step::DetachVolumes, Step::CopyDisks, Step::CreateVolumes, Step::VerifyDisks]
+    {
+        for done in [false, true] {
+            let stage = Stage::small();
+            let volumes = stage.volumes("src", "small").await;
+            let mut child =
+                migrate(&stage, &[]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+            let came =
+                BufReader::new(child.stdout.take().unwrap()).lines().any(|line| match serde_json::from_str(
+                    &line.unwrap(),
+                )
+                .unwrap()
+                {
+                    Event::StepStarted { step: begun, .. } => !done && begun == step,
+                    Event::StepDone { step: ended, .. } => done && ended == step,
+                    _ => false,
+                });
+            child.kill().unwrap();
+            child.wait().unwrap();
+            assert!(came, "{step}");
+            success(&migrate(&stage, &[]).output().unwrap());
+            moved(&stage, &volumes).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_breaks_off_is_begun_anew_and_a_killed_image_puts_the_source_back() {
+    let stage = Stage::small();
+    let volumes = stage.volumes("src", "small").await;
+    stage.lab.src().fault(Fault::new(Service::Glance, FaultKind::CutBody(1 << 20)).path("/file"));
+    stage.lab.dst().fault(Fault::new(Service::Cinder, FaultKind::ImageKilled).path("/action"));
+    let output = migrate(&stage, &[]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(text(&output).contains("is sent anew"), "{}", text(&output));
+    assert_eq!(stage.server("src", "small").await.unwrap().status, "ACTIVE");
+    assert_eq!(stage.volumes("src", "small").await, volumes);
+    stage.source_counts();
+    success(&migrate(&stage, &[]).output().unwrap());
+    moved(&stage, &volumes).await;
+}
