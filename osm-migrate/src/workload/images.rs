@@ -52,8 +52,7 @@ impl Job<'_> {
     pub(super) async fn bring_images(&self, disks: &[&Disk], readable: &[&str], point: &str) -> Result<()> {
         let arrived = self.step(Step::CopyDisks, self.send_images(disks, readable, point)).await?;
         let volumes = self.step(Step::CreateVolumes, self.volumes_of(&arrived, readable, point)).await?;
-        self.step(Step::VerifyDisks, self.prove(&arrived, &volumes, point)).await?;
-        self.delete_images(&self.dst).await
+        self.step(Step::VerifyDisks, self.prove(&arrived, &volumes, point)).await
     }
 
     async fn send_images<'d>(

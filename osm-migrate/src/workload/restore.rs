@@ -85,7 +85,6 @@ impl Job<'_> {
         };
         let (ports, copies, source) =
             tokio::join!(self.drop_ports(), self.let_go_of_copies(), self.restore_source());
-        self.tolerate("images in the destination are left", self.delete_images(&self.dst).await).await;
         self.tolerate("ports in the destination are left", ports).await;
         self.tolerate("copies are still attached to the conversion host", copies).await;
         let restored = source.is_ok();

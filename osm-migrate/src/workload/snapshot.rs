@@ -159,6 +159,10 @@ impl Job<'_> {
         for image in images.iter().filter(|image| stale(&image.properties)) {
             self.src.image.delete(&image.id).await?;
         }
-        if keep.is_none() { self.delete_images(&self.src).await } else { Ok(()) }
+        if keep.is_none() {
+            self.delete_images(&self.src).await?;
+            self.delete_images(&self.dst).await?;
+        }
+        Ok(())
     }
 }
