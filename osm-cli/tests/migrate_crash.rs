@@ -122,9 +122,12 @@ async fn ends_well(stage: &Stage, volumes: &[String]) {
 
 #[test]
 fn killed_where_a_step_begins_or_ends_it_continues() {
-    let lines: Vec<Line> =
-        Step::ALL.into_iter().flat_map(|step| [Line::Started(step), Line::Done(step)]).collect();
-    assert_eq!(lines.len(), 36);
+    let lines: Vec<Line> = Step::ALL
+        .into_iter()
+        .filter(|step| *step != Step::CheckBoot)
+        .flat_map(|step| [Line::Started(step), Line::Done(step)])
+        .collect();
+    assert_eq!(lines.len(), 34);
     at_each(2, &lines, Stage::small, |trial, line| {
         kill_at_line(trial.stage, line);
         trial.run(ends_well(trial.stage, trial.volumes));
@@ -171,7 +174,8 @@ fn killed_again_and_again_it_ends() {
     let runtime = runtime();
     let volumes = runtime.block_on(stage.volumes("src", "small"));
     let mut kills = 0;
-    while kill_when(&stage, || stage.changes() >= 2) {
+    // Two to claim the source: the mark of the run before goes, its own comes.
+    while kill_when(&stage, || stage.changes() >= 4) {
         kills += 1;
         assert!(kills < 60, "it does not get on");
     }

@@ -237,7 +237,7 @@ async fn a_move_that_is_given_up_leaves_nothing() {
     let cleaned = success(&stage.work("cleanup", &[]).output().unwrap());
     assert_eq!(cleaned.last().unwrap()["removed"], 1);
     stage.no_orphans(0, 0, 0, 0);
-    assert!(kill_at(&stage, "migrate", Step::AttachDestination, true));
+    assert!(kill_at(&stage, "migrate", Step::CreatePorts, true));
     success(&stage.work("cleanup", &[]).output().unwrap());
     stage.no_orphans(0, 0, 0, 0);
     assert_eq!(stage.server("src", "small").await.unwrap().status, "ACTIVE");

@@ -184,7 +184,10 @@ impl Stage {
         let here = self.server("src", name).await.expect("the source server is still there");
         assert_eq!(here.status, "SHUTOFF", "{name}");
         assert_eq!(self.volumes("src", name).await, source_volumes, "{name} has its volumes back, in order");
-        let left: Vec<_> = here.metadata.keys().filter(|key| key.starts_with("osm_")).collect();
+        let ours = |key: &&String| {
+            key.starts_with("osm_claim_") || ["osm_job", "osm_stopped"].contains(&key.as_str())
+        };
+        let left: Vec<_> = here.metadata.keys().filter(ours).collect();
         assert!(left.is_empty(), "{name}: {left:?} is left on the source");
     }
 

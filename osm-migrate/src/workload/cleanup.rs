@@ -40,7 +40,8 @@ impl Job<'_> {
         let temporary = self.src.made_volumes(self.id, Step::Snapshot).await?.len();
         self.step(Step::RestoreSource, async {
             self.roll_back().await;
-            Ok(Done::silent(()))
+            // A copy that was finished is a seed now that its source runs on.
+            Ok(Done::silent(self.let_go_of_copies().await?))
         })
         .await?;
         let left = self.dst.made_volumes(self.id, Step::CreateVolumes).await?;

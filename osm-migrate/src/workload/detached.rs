@@ -149,7 +149,8 @@ impl WorkloadMigration {
     /// Moves a volume, or lets go of it.
     async fn move_volume(&self, clouds: &Clouds, planned: &Planned<'_>) -> Result<(String, Outcome)> {
         let Planned { volume, id, name, .. } = planned;
-        let (claim, lease) = self.claim(&clouds.src, Subject::Volume((*id).to_owned()), name).await?;
+        let subject = planned.needed.then(|| Subject::Volume((*id).to_owned()));
+        let (claim, lease) = self.claim(&clouds.src, (id, name), subject).await?;
         // The disk of a job without a server: nothing refers to it, nothing overrides it.
         let alone = Workload::new(ServerParams::default(), ServerInfo::default());
         let resolved = Resolved::nothing();

@@ -33,8 +33,8 @@ pub(super) struct Job<'a> {
     pub(super) id: &'a str,
     pub(super) name: &'a str,
     pub(super) claim: Claim,
-    /// The claim as the source cloud shows it.
-    pub(super) lease: Lease,
+    /// The claim as the source cloud shows it; none where nothing is left to do.
+    pub(super) lease: Option<Lease>,
     /// The point of a source whose story cannot be read: this run's own, so that no other run takes
     /// what it copied for the present.
     pub(super) unknown_point: String,
@@ -50,7 +50,7 @@ impl<'a> Job<'a> {
         workload: &'a Workload,
         resolved: &'a Resolved,
         (id, name, log): (&'a str, &'a str, &str),
-        (claim, lease): (Claim, Lease),
+        (claim, lease): (Claim, Option<Lease>),
     ) -> Result<Self> {
         let log = WorkloadLog::open(&migration.data_dir, log)?;
         let (src, dst) = (&clouds.src, &clouds.dst);

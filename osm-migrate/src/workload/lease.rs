@@ -45,14 +45,6 @@ pub(super) enum Subject {
     Volume(String),
 }
 
-impl Subject {
-    pub(super) fn id(&self) -> &str {
-        match self {
-            Self::Server(id) | Self::Volume(id) => id,
-        }
-    }
-}
-
 /// The lease of one run.
 #[derive(Clone)]
 pub(super) struct Lease {

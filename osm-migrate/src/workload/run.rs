@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use osm_model::{Kind, NameFilter, Resource, Server as Workload};
+use osm_openstack::compute::ServerFilter;
 use tokio::time::timeout;
 
 use super::WorkloadMigration;
@@ -18,6 +19,7 @@ use super::preflight::{Demand, Preflight, Resolved, check_quota};
 use super::restore::may_roll_back;
 use super::seed::SeedOptions;
 use super::side::Side;
+use super::tag;
 use crate::StateStore;
 use crate::state::{Claim, Job as JobRecord, JobStatus, Owner};
 use crate::{Cancel, Error, ErrorKind, Event, Moved, Outcome, Result, Step, Summary};
@@ -335,7 +337,9 @@ impl WorkloadMigration {
     async fn work_on(&self, clouds: &Clouds, planned: &Planned<'_>, errand: &Errand) -> Result<Outcome> {
         let Planned { workload, id, name, resolved, .. } = planned;
         self.events.emit(&Event::WorkloadStarted { workload: (*name).to_owned() });
-        let claim = match self.claim(&clouds.src, Subject::Server((*id).to_owned()), name).await {
+        let subject =
+            if self.is_done(clouds, planned).await? { None } else { Some(Subject::Server((*id).to_owned())) };
+        let claim = match self.claim(&clouds.src, (id, name), subject).await {
             Ok(claim) => claim,
             Err(error) => {
                 self.events.emit(&failure(name, Step::Claim, &error));
@@ -394,8 +398,8 @@ impl WorkloadMigration {
             }
         }
         beat.abort();
-        if result.as_ref().err().is_none_or(may_roll_back) {
-            job.tolerate("the claim on the source is left, and void soon", job.lease.release().await).await;
+        if let Some(lease) = job.lease.as_ref().filter(|_| result.as_ref().err().is_none_or(may_roll_back)) {
+            job.tolerate("the claim on the source is left, and void soon", lease.release().await).await;
         }
         result
     }
@@ -418,14 +422,34 @@ impl WorkloadMigration {
         }
     }
 
-    /// Claims a job, in the state store and for everybody who sees its source.
-    pub(super) async fn claim(&self, src: &Side, subject: Subject, name: &str) -> Result<(Claim, Lease)> {
-        let id = subject.id().to_owned();
-        self.state.put_job(&JobRecord::new(&id, name)).await?;
+    /// Whether an earlier run has moved the workload to its end, and left no claim: then no cloud is written
+    /// to.
+    async fn is_done(&self, clouds: &Clouds, planned: &Planned<'_>) -> Result<bool> {
+        if planned.needed {
+            return Ok(false);
+        }
+        let metadata = tag::pairs([(tag::JOB, planned.id), (tag::STATE, tag::COMPLETE)]);
+        let done = ServerFilter { metadata, ..ServerFilter::default() };
+        if clouds.dst.compute.servers(&done).await?.is_empty() {
+            return Ok(false);
+        }
+        let source = clouds.src.compute.server(planned.id).await?;
+        Ok(source.is_none_or(|source| !source.metadata.keys().any(|key| key.starts_with(tag::CLAIM))))
+    }
+
+    /// Claims a job in the state store and, where there is a subject, for everybody who sees the source.
+    pub(super) async fn claim(
+        &self,
+        src: &Side,
+        (id, name): (&str, &str),
+        subject: Option<Subject>,
+    ) -> Result<(Claim, Option<Lease>)> {
+        self.state.put_job(&JobRecord::new(id, name)).await?;
         let owner = Owner::current();
-        let claim = self.state.claim(&id, &owner).await?;
+        let claim = self.state.claim(id, &owner).await?;
+        let Some(subject) = subject else { return Ok((claim, None)) };
         match Lease::take(src, subject, &owner, claim.epoch).await {
-            Ok(lease) => Ok((claim, lease)),
+            Ok(lease) => Ok((claim, Some(lease))),
             Err(error) => {
                 let error = error.with_workload(name);
                 self.end_failed(&claim, &error).await;
@@ -439,7 +463,7 @@ impl WorkloadMigration {
 fn heartbeat(
     state: Arc<dyn StateStore>,
     claim: Claim,
-    lease: Lease,
+    lease: Option<Lease>,
 ) -> (Cancel, tokio::task::JoinHandle<()>) {
     let lost = Cancel::default();
     let told = lost.clone();
@@ -449,7 +473,10 @@ fn heartbeat(
             tokio::time::sleep(HEARTBEAT).await;
             let renewed = async {
                 state.heartbeat(&claim).await?;
-                if beat % renewed_every == 0 { lease.renew(beat).await } else { Ok(()) }
+                match &lease {
+                    Some(lease) if beat % renewed_every == 0 => lease.renew(beat).await,
+                    _ => Ok(()),
+                }
             };
             match renewed.await {
                 Ok(()) => {}
