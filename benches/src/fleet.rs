@@ -9,7 +9,7 @@
 mod downtime;
 mod peer;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -63,8 +63,8 @@ struct Stage {
 
 impl Stage {
     fn open(
-        ours: &PathBuf,
-        dir: &PathBuf,
+        ours: &Path,
+        dir: &Path,
         (servers, volumes, mib): (usize, usize, u64),
         ssh: bool,
     ) -> Result<Self> {
@@ -82,7 +82,7 @@ impl Stage {
             ]),
             false => None,
         };
-        let stage = Self { lab, folder, ours: ours.clone(), hosts };
+        let stage = Self { lab, folder, ours: ours.to_owned(), hosts };
         for (verb, side) in [("export", "--src"), ("import", "--dst")] {
             let mut command = stage.command(verb);
             command.args(["--regex", "^(?!os_migrate_conv)", side, side.trim_start_matches('-')]);
@@ -130,7 +130,7 @@ impl Stage {
     }
 }
 
-fn copy(ours: &PathBuf, dir: &PathBuf, rounds: u32) -> Result<()> {
+fn copy(ours: &Path, dir: &Path, rounds: u32) -> Result<()> {
     let (servers, volumes, mib) = FLEET;
     println!(
         "\ncopy: {servers} servers with {volumes} volumes of 1 GiB each, {mib} MiB of them data, over real sshd"
@@ -168,7 +168,7 @@ fn copy(ours: &PathBuf, dir: &PathBuf, rounds: u32) -> Result<()> {
     Ok(())
 }
 
-fn control(ours: &PathBuf, dir: &PathBuf) -> Result<()> {
+fn control(ours: &Path, dir: &Path) -> Result<()> {
     let stage = Stage::open(ours, dir, (MANY, 1, 1), false)?;
     for cloud in [stage.lab.src(), stage.lab.dst()] {
         let late = Fault { service: None, ..Fault::new(Service::Nova, FaultKind::Latency(LATENCY)) };

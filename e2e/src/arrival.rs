@@ -1,6 +1,8 @@
 //! What must be true after a move: every server is there with its addresses and the bytes of its disks, and the
 //! source is whole.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "scenarios assert with it")]
+
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;

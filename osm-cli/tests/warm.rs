@@ -142,7 +142,7 @@ async fn a_seed_that_was_spoilt_is_mended_by_the_cutover() {
     success(&stage.work("seed", &[]).output().unwrap());
     let storage = stage.session("dst").await.block_storage().await.unwrap();
     for volume in storage.volumes(&Default::default()).await.unwrap() {
-        if volume.metadata.get("osm_job").is_some() {
+        if volume.metadata.contains_key("osm_job") {
             let file = File::options().write(true).open(stage.lab.dst().volume_file(&volume.id)).unwrap();
             file.write_all_at(&[0xee; 10_000], 77 << 20).unwrap();
         }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::FileExt as _;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ use crate::results::Spread;
 /// What a guest writes at once.
 const PAGE: usize = 16 << 10;
 
-pub(super) fn run(ours: &PathBuf, dir: &PathBuf, rounds: u32) -> Result<()> {
+pub(super) fn run(ours: &Path, dir: &Path, rounds: u32) -> Result<()> {
     let (_, volumes, mib) = FLEET;
     println!(
         "\ndowntime: a server with {volumes} volumes of 1 GiB, {mib} MiB of them data, 1 % changed since its seed"

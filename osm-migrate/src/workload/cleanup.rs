@@ -38,12 +38,12 @@ impl Job<'_> {
         let was_stopped = self.source_server().await?.metadata.contains_key(tag::STOPPED);
         let taken = self.src.lent_volumes(self.id).await?.len();
         let temporary = self.src.made_volumes(self.id, Step::Snapshot).await?.len();
-        self.step(Step::RestoreSource, async {
-            self.roll_back().await;
+        let back = Box::pin(async {
+            Box::pin(self.roll_back()).await;
             // A copy that was finished is a seed now that its source runs on.
             Ok(Done::silent(self.let_go_of_copies().await?))
-        })
-        .await?;
+        });
+        self.step(Step::RestoreSource, back).await?;
         let left = self.dst.made_volumes(self.id, Step::CreateVolumes).await?;
         let unfinished = left
             .iter()

@@ -33,18 +33,18 @@ impl Job<'_> {
             }
             Present::Ours(server) if is_rejected(&server) => {
                 self.reject(&server.id).await?;
-                self.cut_over(seeded).await?
+                Box::pin(self.cut_over(seeded)).await?
             }
             Present::Ours(server) if server.status == "ERROR" && server.launched_at.is_none() => {
                 self.drop_server(&server.id).await?;
-                self.cut_over(seeded).await?
+                Box::pin(self.cut_over(seeded)).await?
             }
             Present::Ours(server) => {
                 self.check_age(&server).await?;
                 let running = self.step(Step::CreateServer, self.wait_active(&server.id)).await?;
                 running.id
             }
-            Present::Nothing => self.cut_over(seeded).await?,
+            Present::Nothing => Box::pin(self.cut_over(seeded)).await?,
         };
         self.port_settings(&server).await?;
         self.check_boot(&server).await?;

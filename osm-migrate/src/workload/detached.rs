@@ -206,8 +206,8 @@ impl Job<'_> {
     }
 
     async fn let_go_of_source(&self) -> Result<Done<()>> {
-        self.delete_images(&self.src).await?;
-        self.delete_images(&self.dst).await?;
+        self.delete_images(self.src).await?;
+        self.delete_images(self.dst).await?;
         if self.src.storage.volume(self.id).await?.is_some() {
             self.src.detach(&self.src.host_id, self.id).await?;
         }

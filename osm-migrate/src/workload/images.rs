@@ -74,7 +74,7 @@ impl Job<'_> {
     async fn send_image<'d>(&self, disk: &'d Disk, volume: &str, point: &str) -> Result<Arrived<'d>> {
         let limit = self.long(disk);
         let name = self.image_name(disk, point);
-        let from = image_of(&self.src, volume, &name, limit).await?;
+        let from = image_of(self.src, volume, &name, limit).await?;
         let mut attempt = 1;
         loop {
             match self.relay(disk, &from, &name, limit).await {
@@ -95,7 +95,7 @@ impl Job<'_> {
         name: &str,
         limit: Duration,
     ) -> Result<(ImageObject, Digest)> {
-        for left in named_images(&self.dst, |known| known == name).await? {
+        for left in named_images(self.dst, |known| known == name).await? {
             self.dst.image.delete(&left.id).await?;
         }
         let text = |text: &str| Some(text.to_owned());
@@ -169,7 +169,7 @@ impl Job<'_> {
     async fn prove_one(&self, arrived: &Arrived<'_>, volume: &Volume, point: &str) -> Result<()> {
         let Arrived { disk, digest, .. } = arrived;
         let name = format!("{}-proof", self.image_name(disk, point));
-        let image = image_of(&self.dst, &volume.id, &name, self.long(disk)).await?;
+        let image = image_of(self.dst, &volume.id, &name, self.long(disk)).await?;
         let copy = self.dst.image.digest(&image).await?;
         if copy != *digest {
             let message = format!("the copy hashes to {}, its source to {}", copy.value(), digest.value());

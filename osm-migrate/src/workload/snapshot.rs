@@ -160,8 +160,8 @@ impl Job<'_> {
             self.src.image.delete(&image.id).await?;
         }
         if keep.is_none() {
-            self.delete_images(&self.src).await?;
-            self.delete_images(&self.dst).await?;
+            self.delete_images(self.src).await?;
+            self.delete_images(self.dst).await?;
         }
         Ok(())
     }
