@@ -6,11 +6,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: resources
-short_description: Exports, imports or validates resource files with osm-cli
+short_description: Exports, imports, moves or validates with osm-cli
 version_added: 0.1.0
 description:
   - Reads one kind of resource of an OpenStack project to a YAML file, creates in another project what such a file
-    describes, or checks the files of a folder.
+    describes, moves servers or volumes with their bytes, or checks the files of a folder.
   - Takes the variables of OS Migrate as they are, and runs C(osm-cli) on the host of the task.
   - The variables reach C(osm-cli) through a pipe. No secret is in an argument or in a file.
 options:
@@ -18,9 +18,9 @@ options:
     description: What to do.
     type: str
     required: true
-    choices: [export, import, validate]
+    choices: [export, import, migrate, validate]
   kind:
-    description: The kind of resource, such as V(networks). Not needed to validate.
+    description: The kind of resource, such as V(networks); to migrate V(workloads) or V(detached_volumes). Not needed to validate.
     type: str
   variables:
     description:
@@ -63,7 +63,7 @@ EXAMPLES = r"""
 RETURN = r"""
 resources:
   description: What became of each resource.
-  returned: after export and import
+  returned: after export, import and migrate
   type: list
   elements: dict
   sample: [{kind: networks, name: web, source_id: 0f5c1b0e, destination_id: 77a1c0de, outcome: created, result: changed}]
@@ -119,7 +119,10 @@ def arguments(module, executable):
     words = [executable, "--output=json", action, "--vars=/dev/stdin"]
     if action == "validate":
         return words
-    words.append(module.params["kind"])
+    if action == "migrate":
+        words.extend(["--detached-volumes"] if module.params["kind"] == "detached_volumes" else [])
+    else:
+        words.append(module.params["kind"])
     if module.check_mode:
         words.append("--check")
     return words
@@ -165,6 +168,11 @@ def run(module):
         for event in told
         if event.get("event") in ("exported", "imported")
     ]
+    resources += [
+        {"kind": "workloads", "name": event["workload"], "destination_id": event["server_id"], "outcome": event["outcome"]}
+        for event in told
+        if event.get("event") == "workload_done"
+    ]
     summary = next((event for event in reversed(told) if event.get("event") == "summary"), {})
     summary.pop("event", None)
     for event in told:
@@ -181,12 +189,12 @@ def main():
     """Entry point of the module."""
     module = AnsibleModule(
         argument_spec={
-            "action": {"type": "str", "required": True, "choices": ["export", "import", "validate"]},
+            "action": {"type": "str", "required": True, "choices": ["export", "import", "migrate", "validate"]},
             "kind": {"type": "str"},
             "variables": {"type": "dict", "required": True, "no_log": True},
             "executable": {"type": "str", "default": "osm-cli"},
         },
-        required_if=[("action", "export", ["kind"]), ("action", "import", ["kind"])],
+        required_if=[("action", action, ["kind"]) for action in ("export", "import", "migrate")],
         supports_check_mode=True,
     )
     # `no_log` keeps the variables out of the system's log. In the results only what is secret is masked: were every
