@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::limit::Limit;
 
-pub(crate) use self::migrate::{Cleanup, Cut, Cutover, Migrate, Retry, Seed, Via, Workloads};
+pub(crate) use self::migrate::{Cleanup, Cut, Cutover, Migrate, Rehearse, Retry, Seed, Via, Workloads};
 #[cfg(feature = "demo")]
 pub(crate) use self::migrate::{Guest, Places};
 
@@ -75,6 +75,8 @@ pub(crate) enum Command {
     Migrate(Box<Migrate>),
     /// Copy the disks of workloads while their servers run; again, it copies what differs.
     Seed(Box<Seed>),
+    /// Boot clones of what was seeded on isolated networks, check that they come up, throw them away.
+    Rehearse(Box<Rehearse>),
     /// Move workloads that have been seeded: stop, copy what differs, verify, create the server.
     Cutover(Box<Cutover>),
     /// Do again what failed or was interrupted, each workload as it was begun: seed, cutover or migrate.

@@ -265,3 +265,37 @@ async fn what_failed_is_tried_again_as_it_was_begun() {
     assert_eq!(done.last().unwrap()["created"], 1);
     moved(&stage, &volumes).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rehearsal_shows_how_the_guest_comes_up_and_leaves_nothing() {
+    let stage = Stage::small();
+    let volumes = stage.volumes("src", "small").await;
+    let unseeded = stage.work("rehearse", &[]).output().unwrap();
+    assert!(text(&unseeded).contains("has not been seeded"), "{}", text(&unseeded));
+    success(&stage.work("seed", &[]).output().unwrap());
+    let silent = ["--check-console", "no such text", "--check-wait", "1"];
+    let failed = stage.work("rehearse", &silent).output().unwrap();
+    assert_eq!(failed.status.code(), Some(1), "{}", text(&failed));
+    assert!(text(&failed).contains("the clone did not come up"), "{}", text(&failed));
+    only_seeded(&stage, &volumes).await;
+
+    let played = success(&stage.work("rehearse", &["--check-console", "login:"]).output().unwrap());
+    assert_eq!(played.last().unwrap()["rehearsed"], 1);
+    only_seeded(&stage, &volumes).await;
+
+    success(&stage.work("rehearse", &["--keep"]).output().unwrap());
+    let clone = stage.server("dst", "small-rehearsal").await.expect("the clone stays");
+    assert_eq!(clone.status, "ACTIVE");
+    assert!(clone.addresses.iter().flat_map(|(_, list)| list).any(|it| it.addr == "192.168.50.20"));
+    assert_eq!(stage.server("src", "small").await.unwrap().status, "ACTIVE");
+    // Its guest wrote to the clone, and not to the seeds.
+    for volume in stage.volumes("dst", "small-rehearsal").await {
+        let file = File::options().write(true).open(stage.lab.dst().volume_file(&volume)).unwrap();
+        file.write_all_at(&[0xee; 10_000], 77 << 20).unwrap();
+    }
+    assert!(kill_at(&stage, "rehearse", Step::CreateServer, true), "the kept one goes, a new one is made");
+    success(&stage.work("rehearse", &[]).output().unwrap());
+    only_seeded(&stage, &volumes).await;
+    success(&stage.work("cutover", &[]).output().unwrap());
+    moved(&stage, &volumes).await;
+}

@@ -20,6 +20,8 @@ pub enum Outcome {
     Updated,
     /// Its disks were copied while it ran.
     Seeded,
+    /// A clone of its copies came up.
+    Rehearsed,
     /// What an unfinished move had made of it is gone.
     Removed,
     /// It was there, as it should be.
@@ -39,6 +41,7 @@ impl fmt::Display for Outcome {
             Self::Written => "written",
             Self::Updated => "updated",
             Self::Seeded => "seeded",
+            Self::Rehearsed => "rehearsed",
             Self::Removed => "removed",
             Self::Unchanged => "unchanged",
             Self::Exists => "exists",
@@ -68,7 +71,7 @@ impl From<Outcome> for ItemResult {
             Outcome::Created | Outcome::Written | Outcome::Updated | Outcome::Seeded | Outcome::Removed => {
                 Self::Changed
             }
-            Outcome::Unchanged => Self::Ok,
+            Outcome::Unchanged | Outcome::Rehearsed => Self::Ok,
             Outcome::Exists | Outcome::Skipped => Self::Skipped,
             Outcome::Failed => Self::Failed,
         }

@@ -44,4 +44,6 @@ pub use self::step::Step;
 pub use self::summary::{Failure, Summary};
 pub use self::validate::validate;
 pub use self::vars::Vars;
-pub use self::workload::{BootCheck, Hook, MigrationOptions, SeedOptions, Way, Window, WorkloadMigration};
+pub use self::workload::{
+    BootCheck, Hook, MigrationOptions, RehearsalOptions, SeedOptions, Way, Window, WorkloadMigration,
+};

@@ -14,7 +14,7 @@ pub struct WorkloadStatus {
     pub job: Job,
     /// The last step that is done.
     pub step: Option<Step>,
-    /// What the last run was for: `migrate`, `seed`, `cutover`, `cleanup`.
+    /// What the last run was for: `migrate`, `seed`, `cutover`, `cleanup`, `detached volume`.
     pub errand: Option<String>,
 }
 

@@ -17,6 +17,9 @@ pub struct Summary {
     /// Workloads whose disks were copied while they ran.
     #[serde(default)]
     pub seeded: usize,
+    /// Workloads of which a clone came up.
+    #[serde(default)]
+    pub rehearsed: usize,
     /// Workloads whose unfinished move was given up.
     #[serde(default)]
     pub removed: usize,
@@ -53,6 +56,7 @@ impl Summary {
             Outcome::Written => self.written += 1,
             Outcome::Updated => self.updated += 1,
             Outcome::Seeded => self.seeded += 1,
+            Outcome::Rehearsed => self.rehearsed += 1,
             Outcome::Removed => self.removed += 1,
             Outcome::Unchanged => self.unchanged += 1,
             Outcome::Exists | Outcome::Skipped => self.skipped += 1,
@@ -77,6 +81,7 @@ impl Summary {
         self.written += other.written;
         self.updated += other.updated;
         self.seeded += other.seeded;
+        self.rehearsed += other.rehearsed;
         self.removed += other.removed;
         self.unchanged += other.unchanged;
         self.skipped += other.skipped;
@@ -86,7 +91,7 @@ impl Summary {
 
     /// How many items there were.
     pub fn total(&self) -> usize {
-        self.changed() + self.unchanged + self.skipped + self.failed
+        self.changed() + self.rehearsed + self.unchanged + self.skipped + self.failed
     }
 
     /// Whether anything is another than it was before.

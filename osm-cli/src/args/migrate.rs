@@ -166,6 +166,21 @@ pub(crate) struct Seed {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Rehearse {
+    #[command(flatten)]
+    pub(crate) workloads: Workloads,
+    /// The clone must show this text on its console, such as `login:`.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) check_console: Option<String>,
+    /// How many seconds it may take until the clone has come up.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub(crate) check_wait: u64,
+    /// Keep a clone that has come up, to look at it; the next rehearsal, or `cleanup`, removes it.
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Cleanup {
     #[command(flatten)]
     pub(crate) workloads: Workloads,

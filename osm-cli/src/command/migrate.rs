@@ -8,7 +8,8 @@ use anyhow::{Context as _, Result};
 use osm_migrate::host::NoHost;
 use osm_migrate::state::JobStatus;
 use osm_migrate::{
-    Cancel, ConversionHost, EventSink, MigrationOptions, SeedOptions, Summary, Vars, Way, WorkloadMigration,
+    BootCheck, Cancel, ConversionHost, EventSink, MigrationOptions, RehearsalOptions, SeedOptions, Summary,
+    Vars, Way, WorkloadMigration,
 };
 use osm_model::Kind;
 use osm_openstack::Session;
@@ -39,6 +40,13 @@ pub(crate) async fn cutover(globals: &Globals<'_>, arguments: args::Cutover) -> 
     told(globals, arguments.workloads, Work::CutOver, |options| cut_as(options, arguments.cut)).await
 }
 
+pub(crate) async fn rehearse(globals: &Globals<'_>, arguments: args::Rehearse) -> Result<ExitCode> {
+    let args::Rehearse { workloads, check_console: console, check_wait, keep } = arguments;
+    let check = BootCheck { console, port: None, wait: Duration::from_secs(check_wait) };
+    let work = Work::Rehearse(RehearsalOptions { keep });
+    told(globals, workloads, work, |options| options.boot_check = Some(check)).await
+}
+
 pub(crate) async fn cleanup(globals: &Globals<'_>, arguments: args::Cleanup) -> Result<ExitCode> {
     told(globals, arguments.workloads, Work::CleanUp, |options| options.cleanup = true).await
 }
@@ -63,6 +71,7 @@ pub(crate) async fn retry(globals: &Globals<'_>, arguments: args::Retry) -> Resu
         ("seed", Work::Seed(SeedOptions::default())),
         ("cutover", Work::CutOver),
         ("migrate", Work::Move),
+        ("detached volume", Work::DetachedVolumes),
         ("cleanup", Work::CleanUp),
     ] {
         let of_verb = failed.iter().filter(|known| known.errand.as_deref() == Some(verb));
@@ -87,6 +96,7 @@ pub(super) enum Work {
     DetachedVolumes,
     Seed(SeedOptions),
     CutOver,
+    Rehearse(RehearsalOptions),
     CleanUp,
 }
 
@@ -145,6 +155,7 @@ pub(super) async fn perform(
         Work::DetachedVolumes => migration.run_detached(&filter).await,
         Work::Seed(seed) => migration.seed(&filter, &seed).await,
         Work::CutOver => migration.cut_over(&filter).await,
+        Work::Rehearse(options) => migration.rehearse(&filter, options).await,
         Work::CleanUp => migration.clean_up(&filter).await,
     };
     interrupt.abort();

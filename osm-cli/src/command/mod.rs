@@ -60,6 +60,7 @@ async fn dispatch(globals: &Globals<'_>, command: Command) -> Result<ExitCode> {
         Command::Migrate(migrate) => migrate::run(globals, *migrate).await,
         Command::Seed(seed) => migrate::seed(globals, *seed).await,
         Command::Cutover(cutover) => migrate::cutover(globals, *cutover).await,
+        Command::Rehearse(rehearse) => migrate::rehearse(globals, *rehearse).await,
         Command::Retry(retry) => migrate::retry(globals, *retry).await,
         Command::Cleanup(cleanup) => migrate::cleanup(globals, *cleanup).await,
         Command::Status(status) => status::run(globals, status).await,
@@ -80,6 +81,7 @@ impl Command {
             Self::Migrate(_)
             | Self::Seed(_)
             | Self::Cutover(_)
+            | Self::Rehearse(_)
             | Self::Retry(_)
             | Self::Cleanup(_)
             | Self::Serve(_)

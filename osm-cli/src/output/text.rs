@@ -38,7 +38,7 @@ impl Narrator {
         let (sign, colour) = match outcome {
             Outcome::Created | Outcome::Written => ("+", "32"),
             Outcome::Updated | Outcome::Seeded => ("~", "33"),
-            Outcome::Unchanged => ("=", "2"),
+            Outcome::Unchanged | Outcome::Rehearsed => ("=", "2"),
             Outcome::Failed => ("!", "31"),
             _ => ("-", "2"),
         };
@@ -80,12 +80,15 @@ impl Narrator {
     }
 
     fn close(&self, summary: &Summary) {
-        let Summary { created, written, updated, seeded, removed, unchanged, skipped, failed, .. } = summary;
+        let Summary {
+            created, written, updated, seeded, rehearsed, removed, unchanged, skipped, failed, ..
+        } = summary;
         let counts = [
             (created, "created"),
             (written, "written"),
             (updated, "updated"),
             (seeded, "seeded"),
+            (rehearsed, "rehearsed"),
             (removed, "removed"),
             (unchanged, "unchanged"),
             (skipped, "skipped"),

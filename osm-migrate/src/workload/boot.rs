@@ -49,7 +49,7 @@ impl Job<'_> {
     }
 
     /// Why the server has not come up; none when it has.
-    async fn failure_to_boot(&self, id: &str, check: &BootCheck) -> Result<Done<Option<String>>> {
+    pub(super) async fn failure_to_boot(&self, id: &str, check: &BootCheck) -> Result<Done<Option<String>>> {
         let mut seen = Vec::new();
         if let Some(wanted) = &check.console {
             if let Some(failure) = self.silent_console(id, wanted, check.wait).await? {

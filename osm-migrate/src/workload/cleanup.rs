@@ -34,6 +34,7 @@ impl Job<'_> {
             }
             _ => {}
         }
+        self.drop_rehearsal().await?;
         let made = self.dst.made_volumes(self.id, Step::CreateVolumes).await?.len();
         let was_stopped = self.source_server().await?.metadata.contains_key(tag::STOPPED);
         let taken = self.src.lent_volumes(self.id).await?.len();

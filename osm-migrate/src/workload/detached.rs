@@ -19,9 +19,13 @@ use super::images::Way;
 use super::job::{Clouds, Done, Job};
 use super::lease::Subject;
 use super::preflight::{Preflight, Resolved, Standing, check_quota};
+use super::run::ERRAND;
 use super::tag;
 use crate::state::JobStatus;
 use crate::{Error, ErrorKind, Event, Item, Moved, Outcome, Result, Step, Summary};
+
+/// What a run is for, as it is recorded.
+const DETACHED: &str = "detached volume";
 
 /// How the point of a copy begins that names a state of its source volume.
 const UPDATED: &str = "updated-";
@@ -172,6 +176,7 @@ impl Job<'_> {
     /// Moves the volume of this job; gives the id of its copy.
     async fn migrate_volume(&self, exported: &osm_model::Volume) -> Result<(String, Outcome)> {
         self.step(Step::Claim, async { Ok(Done::new((), format!("epoch {}", self.claim.epoch))) }).await?;
+        self.record(Step::Claim, ERRAND, Some(DETACHED)).await?;
         let copies = self.copies(None).await?;
         if let Some(copy) = copies.get(self.id).filter(|copy| copy.complete) {
             self.finish_volume(&copy.volume).await?;

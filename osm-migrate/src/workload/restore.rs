@@ -95,7 +95,7 @@ impl Job<'_> {
             let started = self.restart_source().await;
             self.tolerate("the source server is not started again", started).await;
         } else {
-            self.warn("the source server stays stopped, because it lacks volumes").await;
+            self.warn("the source server is not started, because it may lack volumes").await;
         }
     }
 

@@ -16,6 +16,7 @@ use super::images::Way;
 use super::job::{Clouds, Done, Job};
 use super::lease::{Lease, RENEWED, Subject};
 use super::preflight::{Demand, Preflight, Resolved, check_quota};
+use super::rehearse::RehearsalOptions;
 use super::restore::may_roll_back;
 use super::seed::SeedOptions;
 use super::side::Side;
@@ -37,6 +38,8 @@ pub(super) enum Errand {
     Move,
     /// Copy their disks while they run.
     Seed(SeedOptions),
+    /// Boot clones of what has been copied, and throw them away.
+    Rehearse(RehearsalOptions),
     /// Move those whose disks have been copied while they ran.
     CutOver,
     /// Remove what an unfinished move has made.
@@ -49,6 +52,7 @@ impl Errand {
         match self {
             Self::Move => "migrate",
             Self::Seed(_) => "seed",
+            Self::Rehearse(_) => "rehearse",
             Self::CutOver => "cutover",
             Self::CleanUp => "cleanup",
         }
@@ -69,6 +73,7 @@ impl Job<'_> {
         match errand {
             Errand::Move => self.migrate(false).await,
             Errand::Seed(options) => self.seed(options).await,
+            Errand::Rehearse(options) => self.rehearse(*options).await,
             Errand::CutOver => self.migrate(true).await,
             Errand::CleanUp => self.clean_up().await,
         }
@@ -354,7 +359,7 @@ impl WorkloadMigration {
                     self.note_moved(job.moved(server).await);
                 }
                 let status = match outcome {
-                    Outcome::Seeded => JobStatus::Seeded,
+                    Outcome::Seeded | Outcome::Rehearsed => JobStatus::Seeded,
                     Outcome::Removed => JobStatus::Pending,
                     _ => JobStatus::Done,
                 };

@@ -221,19 +221,29 @@ impl Side {
         Ok(self.storage.wait_volume_gone(id, self.limit).await?)
     }
 
-    /// The same with a snapshot, which cannot be deleted before it is made either.
-    pub(super) async fn delete_snapshot(&self, id: &str) -> Result<()> {
+    /// The same with a snapshot, which cannot be deleted before it is made either. False when the cloud has
+    /// tried before, and failed: then only an administrator can delete it.
+    pub(super) async fn delete_snapshot(&self, id: &str) -> Result<bool> {
+        const STUCK: &str = "error_deleting";
         let what = format!("snapshot {id} at rest");
         let deletable = wait_for(&what, self.limit, Poll::default(), || async {
             Ok(match self.storage.snapshot(id).await? {
                 Some(snapshot) if snapshot.status == "creating" => Observation::Pending(snapshot.status),
-                found => Observation::Ready(found.is_some_and(|snapshot| snapshot.status != "deleting")),
+                found => Observation::Ready(found.map(|snapshot| snapshot.status)),
             })
         });
-        if deletable.await? {
-            self.storage.delete_snapshot(id).await?;
+        match deletable.await?.as_deref() {
+            Some(STUCK) => return Ok(false),
+            None | Some("deleting") => {}
+            Some(_) => self.storage.delete_snapshot(id).await?,
         }
-        Ok(self.storage.wait_snapshot_gone(id, self.limit).await?)
+        match self.storage.wait_snapshot_gone(id, self.limit).await {
+            Ok(()) => Ok(true),
+            Err(error) => match self.storage.snapshot(id).await? {
+                Some(snapshot) if snapshot.status == STUCK => Ok(false),
+                _ => Err(error.into()),
+            },
+        }
     }
 }
 

@@ -25,6 +25,8 @@ pub(super) const DIGEST: &str = "osm_digest";
 pub(super) const PASSES: &str = "osm_passes";
 /// How the keys of claims on a source begin; the run's own part follows.
 pub(super) const CLAIM: &str = "osm_claim_";
+/// On what a rehearsal has made: the source server.
+pub(super) const REHEARSAL: &str = "osm_rehearsal";
 /// On a source server: it ran before the job stopped it.
 pub(super) const STOPPED: &str = "osm_stopped";
 
@@ -41,7 +43,7 @@ pub(super) const BOOT_IMAGE: &str = "boot-image";
 /// Whether a key is one of ours: what was moved before must not pass for what is moved now.
 pub(super) fn is_ours(key: &str) -> bool {
     key.starts_with(CLAIM)
-        || [JOB, LENT, STEP, SOURCE_VOLUME, STATE, POINT, DIGEST, PASSES, STOPPED].contains(&key)
+        || [JOB, LENT, STEP, SOURCE_VOLUME, STATE, POINT, DIGEST, PASSES, REHEARSAL, STOPPED].contains(&key)
 }
 
 /// What all things of a job carry.
