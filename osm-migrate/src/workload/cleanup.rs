@@ -4,8 +4,8 @@ use osm_model::NameFilter;
 
 use super::WorkloadMigration;
 use super::boot::is_rejected;
+use super::errand::Errand;
 use super::job::{Done, Job};
-use super::run::Errand;
 use super::server::Present;
 use super::tag;
 use crate::{Error, ErrorKind, Outcome, Result, Step, Summary};

@@ -10,6 +10,7 @@
 //! or by the state of the object. So the same call after a crash, even with the state store lost,
 //! continues where the last one was stopped.
 
+mod attend;
 mod boot;
 mod cleanup;
 mod cold;
@@ -17,6 +18,7 @@ mod copies;
 mod detached;
 mod disk;
 mod dress;
+mod errand;
 mod floating_ip;
 mod hook;
 mod image_metadata;
@@ -48,11 +50,11 @@ use osm_openstack::Session;
 use crate::{Cancel, ConversionHost, DataDir, EventSink, StateStore};
 
 pub use self::boot::BootCheck;
+pub(crate) use self::errand::ERRAND;
 pub use self::hook::{Hook, When};
 pub use self::images::Way;
 pub use self::options::MigrationOptions;
 pub use self::rehearse::RehearsalOptions;
-pub(crate) use self::run::ERRAND;
 pub use self::seed::SeedOptions;
 pub use self::window::Window;
 

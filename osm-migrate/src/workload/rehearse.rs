@@ -16,8 +16,8 @@ use osm_openstack::network::{
 use super::WorkloadMigration;
 use super::boot::BootCheck;
 use super::disk::{Disk, check_set, disks};
+use super::errand::Errand;
 use super::job::{Done, Job};
-use super::run::Errand;
 use super::server::Present;
 use super::tag;
 use crate::{Error, ErrorKind, Outcome, Result, Step, Summary};

@@ -2,86 +2,22 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use osm_model::{Kind, NameFilter, Resource, Server as Workload};
 use osm_openstack::compute::ServerFilter;
-use tokio::time::timeout;
 
 use super::WorkloadMigration;
 use super::boot;
+use super::errand::Errand;
 use super::images::Way;
-use super::job::{Clouds, Done, Job};
-use super::lease::{Lease, RENEWED, Subject};
+use super::job::{Clouds, Job};
+use super::lease::Subject;
 use super::preflight::{Demand, Preflight, Resolved, check_quota};
-use super::rehearse::RehearsalOptions;
-use super::restore::may_roll_back;
-use super::seed::SeedOptions;
 use super::side::Side;
 use super::tag;
-use crate::StateStore;
-use crate::state::{Claim, Job as JobRecord, JobStatus, Owner};
-use crate::{Cancel, Error, ErrorKind, Event, Moved, Outcome, Result, Step, Summary};
-
-/// How often the claim is renewed.
-const HEARTBEAT: Duration = Duration::from_secs(5);
-
-/// How long putting things back may take when the operator waits for the end.
-const ROLL_BACK: Duration = Duration::from_secs(120);
-
-/// What is to be done with the workloads.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Errand {
-    /// Move them.
-    Move,
-    /// Copy their disks while they run.
-    Seed(SeedOptions),
-    /// Boot clones of what has been copied, and throw them away.
-    Rehearse(RehearsalOptions),
-    /// Move those whose disks have been copied while they ran.
-    CutOver,
-    /// Remove what an unfinished move has made.
-    CleanUp,
-}
-
-impl Errand {
-    /// Its verb, as it is typed and recorded.
-    fn verb(&self) -> &'static str {
-        match self {
-            Self::Move => "migrate",
-            Self::Seed(_) => "seed",
-            Self::Rehearse(_) => "rehearse",
-            Self::CutOver => "cutover",
-            Self::CleanUp => "cleanup",
-        }
-    }
-
-    /// Whether servers are stopped and made.
-    fn moves(&self) -> bool {
-        matches!(self, Self::Move | Self::CutOver)
-    }
-}
-
-impl Job<'_> {
-    /// Does the errand; gives the id of the destination server, if there is one.
-    async fn run(&self, errand: &Errand) -> Result<(Option<String>, Outcome)> {
-        self.step(Step::Preflight, async { Ok(Done::silent(())) }).await?;
-        self.step(Step::Claim, async { Ok(Done::new((), format!("epoch {}", self.claim.epoch))) }).await?;
-        self.record(Step::Claim, ERRAND, Some(errand.verb())).await?;
-        match errand {
-            Errand::Move => self.migrate(false).await,
-            Errand::Seed(options) => self.seed(options).await,
-            Errand::Rehearse(options) => self.rehearse(*options).await,
-            Errand::CutOver => self.migrate(true).await,
-            Errand::CleanUp => self.clean_up().await,
-        }
-    }
-}
-
-/// Under which item of the claim it is recorded what a run is for.
-pub(crate) const ERRAND: &str = "errand";
+use crate::state::JobStatus;
+use crate::{Error, ErrorKind, Event, Moved, Outcome, Result, Step, Summary};
 
 /// A workload that can be moved.
 struct Planned<'w> {
@@ -236,6 +172,11 @@ impl WorkloadMigration {
                 self.skip(name, "it is a conversion host", summary);
                 continue;
             }
+            if *errand == Errand::CleanUp {
+                // What it lacks over there is no reason to leave something behind.
+                plan.push(Planned { workload, id, name, resolved: Resolved::nothing(), needed: true });
+                continue;
+            }
             match self.preflight(&preflight, workload).await {
                 Ok((resolved, demand)) => {
                     let needed = demand.is_some();
@@ -376,40 +317,6 @@ impl WorkloadMigration {
         }
     }
 
-    /// Lets a job work until it is done, is interrupted or loses its claim; what failed is undone, as
-    /// long as the claim is its own.
-    pub(super) async fn attend<T>(
-        &self,
-        job: &Job<'_>,
-        work: impl Future<Output = Result<T>> + Send,
-        undo: impl Future<Output = ()> + Send,
-    ) -> Result<T> {
-        let (lost, beat) = heartbeat(Arc::clone(&self.state), job.claim.clone(), job.lease.clone());
-        let result = tokio::select! {
-            result = Box::pin(work) => result,
-            () = self.cancel.cancelled() => Err(Error::interrupted().with_workload(job.name)),
-            () = lost.cancelled() => Err(lost_claim(job.name)),
-        };
-        if let Err(error) = &result
-            && may_roll_back(error)
-        {
-            let interrupted = error.kind() == ErrorKind::Interrupted;
-            let limit = if interrupted { ROLL_BACK } else { self.options.timeout * 2 };
-            tokio::select! {
-                back = timeout(limit, Box::pin(undo)) => if back.is_err() {
-                    job.warn("putting things back took too long; run again to continue").await;
-                },
-                () = lost.cancelled() => {}
-            }
-        }
-        beat.abort();
-        if let Some(lease) = job.lease.as_ref().filter(|_| result.as_ref().err().is_none_or(may_roll_back)) {
-            job.tolerate("the claim on the source is left, and void soon", lease.release().await).await;
-        }
-        result
-    }
-
-    /// Notes in the map of ids what objects became; a failure is told, and the next run notes the same.
     pub(super) fn note_moved(&self, moved: Result<Vec<Moved>>) {
         match moved {
             Ok(moved) => self.data_dir.note_moved(moved, self.events.as_ref()),
@@ -420,14 +327,6 @@ impl WorkloadMigration {
         }
     }
 
-    /// Records why a job failed.
-    pub(super) async fn end_failed(&self, claim: &Claim, error: &Error) {
-        if let Err(error) = self.state.complete(claim, JobStatus::Failed, Some(&error.chain())).await {
-            tracing::warn!(%error, "the end of a job could not be recorded");
-        }
-    }
-
-    /// Whether an earlier run has moved the workload to its end, and left no claim: then no cloud is written
     /// to.
     async fn is_done(&self, clouds: &Clouds, planned: &Planned<'_>) -> Result<bool> {
         if planned.needed {
@@ -441,61 +340,6 @@ impl WorkloadMigration {
         let source = clouds.src.compute.server(planned.id).await?;
         Ok(source.is_none_or(|source| !source.metadata.keys().any(|key| key.starts_with(tag::CLAIM))))
     }
-
-    /// Claims a job in the state store and, where there is a subject, for everybody who sees the source.
-    pub(super) async fn claim(
-        &self,
-        src: &Side,
-        (id, name): (&str, &str),
-        subject: Option<Subject>,
-    ) -> Result<(Claim, Option<Lease>)> {
-        self.state.put_job(&JobRecord::new(id, name)).await?;
-        let owner = Owner::current();
-        let claim = self.state.claim(id, &owner).await?;
-        let Some(subject) = subject else { return Ok((claim, None)) };
-        match Lease::take(src, subject, &owner, claim.epoch).await {
-            Ok(lease) => Ok((claim, Some(lease))),
-            Err(error) => {
-                let error = error.with_workload(name);
-                self.end_failed(&claim, &error).await;
-                Err(error)
-            }
-        }
-    }
-}
-
-/// Renews the claim; the first value is cancelled when it is lost.
-fn heartbeat(
-    state: Arc<dyn StateStore>,
-    claim: Claim,
-    lease: Option<Lease>,
-) -> (Cancel, tokio::task::JoinHandle<()>) {
-    let lost = Cancel::default();
-    let told = lost.clone();
-    let renewed_every = RENEWED.as_secs() / HEARTBEAT.as_secs();
-    let beat = tokio::spawn(async move {
-        for beat in 1.. {
-            tokio::time::sleep(HEARTBEAT).await;
-            let renewed = async {
-                state.heartbeat(&claim).await?;
-                match &lease {
-                    Some(lease) if beat % renewed_every == 0 => lease.renew(beat).await,
-                    _ => Ok(()),
-                }
-            };
-            match renewed.await {
-                Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::StaleEpoch => return told.cancel(),
-                // A cloud may be away for a while, and a server that is being stopped takes no metadata.
-                Err(error) => tracing::warn!(%error, "the claim could not be renewed"),
-            }
-        }
-    });
-    (lost, beat)
-}
-
-fn lost_claim(name: &str) -> Error {
-    Error::new(ErrorKind::StaleEpoch, "another process took the job over").with_workload(name)
 }
 
 fn failure(name: &str, step: Step, error: &Error) -> Event {

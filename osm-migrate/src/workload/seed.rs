@@ -16,8 +16,8 @@ use uuid::Uuid;
 
 use super::WorkloadMigration;
 use super::disk::{Disk, check_set, disks};
+use super::errand::Errand;
 use super::job::Job;
-use super::run::Errand;
 use super::server::Present;
 use super::tag;
 use crate::{Event, Outcome, Result, Step, Summary};
