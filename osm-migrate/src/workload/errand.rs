@@ -47,7 +47,7 @@ impl Job<'_> {
         match errand {
             Errand::Move => self.migrate(false).await,
             Errand::Seed(options) => self.seed(options).await,
-            Errand::Rehearse(options) => self.rehearse(*options).await,
+            Errand::Rehearse(options) => Box::pin(self.rehearse(*options)).await,
             Errand::CutOver => self.migrate(true).await,
             Errand::CleanUp => self.clean_up().await,
         }

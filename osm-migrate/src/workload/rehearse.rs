@@ -61,7 +61,8 @@ impl Job<'_> {
                 .await;
             return Ok((None, Outcome::Rehearsed));
         }
-        self.step(Step::Release, async { Ok(Done::silent(self.drop_rehearsal().await?)) }).await?;
+        let thrown_away = Box::pin(async { Ok(Done::silent(self.drop_rehearsal().await?)) });
+        self.step(Step::Release, thrown_away).await?;
         match failure? {
             None => Ok((None, Outcome::Rehearsed)),
             Some(failure) => Err(self.blocked(
