@@ -90,6 +90,7 @@ impl Lease {
         let lease = Self { side: side.clone(), subject, key, holder: Holder::new(owner, epoch) };
         for attempt in 1.. {
             lease.refuse_living().await?;
+            lease.settle().await?;
             lease.write(0).await?;
             sleep(SETTLE).await;
             let written = lease.all().await?;
@@ -107,6 +108,15 @@ impl Lease {
             sleep(SETTLE + Duration::from_millis(u64::try_from(jitter).unwrap_or(0))).await;
         }
         Ok(lease)
+    }
+
+    /// Returns when the source is at rest: Nova takes no metadata of a server that is being stopped or started,
+    /// by a run before it was killed or by its owner.
+    async fn settle(&self) -> Result<()> {
+        match &self.subject {
+            Subject::Server(id) => self.side.settled_server(id).await.map(drop),
+            Subject::Volume(_) => Ok(()),
+        }
     }
 
     /// Says that the run is alive.
@@ -142,7 +152,10 @@ impl Lease {
                     );
                     return Err(Error::new(ErrorKind::Claimed, holder.owner(&key).told()).with_hint(hint));
                 }
-                Ok(_) => self.remove(&key).await?,
+                Ok(_) => {
+                    self.settle().await?;
+                    self.remove(&key).await?;
+                }
                 Err(error) => {
                     let message = format!("the claim `{key}` on the source cannot be read");
                     return Err(Error::new(ErrorKind::Claimed, message)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use osm_openstack::block_storage::{BlockStorage, Filter, Volume};
-use osm_openstack::compute::Compute;
+use osm_openstack::compute::{Compute, Server};
 use osm_openstack::image::Image;
 use osm_openstack::network::Network;
 use osm_openstack::{Method, Observation, Poll, Session, wait_for};
@@ -162,6 +162,18 @@ impl Side {
         })
         .await
         .map_err(|error| named(error.into(), id))
+    }
+
+    /// A server once whatever is being done with it is done; none when it is gone.
+    pub(super) async fn settled_server(&self, id: &str) -> Result<Option<Server>> {
+        let what = format!("server {id} at rest");
+        let settled = wait_for(&what, self.limit, Poll::default(), || async {
+            Ok(match self.compute.server(id).await? {
+                Some(Server { task_state: Some(task), .. }) => Observation::Pending(task),
+                server => Observation::Ready(server),
+            })
+        });
+        Ok(settled.await?)
     }
 
     /// Attaches a volume to the conversion host and finds its device there.

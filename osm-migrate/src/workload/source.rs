@@ -1,7 +1,7 @@
 //! The source: stopped, its data volumes lent to the conversion host.
 
 use osm_openstack::compute::Server;
-use osm_openstack::{ErrorKind as CloudError, Method, Observation, Poll, wait_for};
+use osm_openstack::{ErrorKind as CloudError, Method};
 use serde::Deserialize;
 
 use super::disk::{Disk, LiveVolume, Origin, attached_device, exported_device};
@@ -36,19 +36,11 @@ impl Job<'_> {
     /// The source server once whatever is being done with it is done: its status says nothing while
     /// it is being stopped or started, by us before a crash or by its owner.
     pub(super) async fn settled_source(&self) -> Result<Server> {
-        let server = self.source_server().await?;
-        if server.task_state.is_none() {
-            return Ok(server);
+        self.source_server().await?;
+        match self.src.settled_server(self.id).await? {
+            Some(server) => Ok(server),
+            None => self.source_server().await,
         }
-        let what = format!("server {} at rest", self.id);
-        let settled = wait_for(&what, self.src.limit, Poll::default(), || async {
-            Ok(match self.src.compute.server(self.id).await? {
-                None => Observation::Failed("it is gone".to_owned()),
-                Some(Server { task_state: Some(task), .. }) => Observation::Pending(task),
-                Some(server) => Observation::Ready(server),
-            })
-        });
-        Ok(settled.await?)
     }
 
     /// The volumes of the source server: those attached, and those that this job detached.
