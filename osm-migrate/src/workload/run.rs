@@ -39,7 +39,7 @@ impl WorkloadMigration {
     /// Nothing could be started: no such file, bad credentials, unusable conversion hosts.
     ///
     /// # Cancel safety
-    /// Do not drop the future: ask [`Cancel`] for the end, which puts the source back. Dropped, it
+    /// Do not drop the future: ask [`Cancel`](crate::Cancel) for the end, which puts the source back. Dropped, it
     /// leaves what a crash leaves, and the next run continues.
     pub async fn run(&self, filter: &NameFilter) -> Result<Summary> {
         self.work(filter, &Errand::Move).await
