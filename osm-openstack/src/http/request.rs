@@ -100,6 +100,7 @@ impl Request {
     /// Any status but 2xx, as the kind it means; see [`ErrorKind`].
     pub async fn send(mut self) -> Result<Response> {
         self.check()?;
+        let _turn = self.service.turn().await;
         self.service.session().call(self.call, self.service.headers()).await
     }
 

@@ -1,7 +1,10 @@
 //! Finds a service's address and what it speaks.
 
+use std::sync::Arc;
+
 use reqwest::Method;
 use reqwest::header::HeaderMap;
+use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::discovery::{self, EndpointUrl, Microversion, MicroversionRange, OfferedVersion};
@@ -20,7 +23,12 @@ pub(crate) struct Endpoint {
     pub(crate) url: Url,
     pub(crate) range: Option<MicroversionRange>,
     pub(crate) microversion: Option<Microversion>,
+    /// A request takes a turn; those beyond wait, also while one is repeated.
+    pub(crate) turns: Arc<Semaphore>,
 }
+
+/// How many requests a session has under way at a service, however much is done at once.
+const TURNS: usize = 8;
 
 impl Session {
     /// Finds the service of `kind` and agrees on a microversion.
@@ -52,7 +60,7 @@ impl Session {
         let microversion = self.agree(kind, range)?;
         let url = self.with_project(kind, url, &address, range);
         tracing::debug!(service = kind.name(), %url, ?microversion, "service found");
-        Ok(Endpoint { kind, url, range, microversion })
+        Ok(Endpoint { kind, url, range, microversion, turns: Arc::new(Semaphore::new(TURNS)) })
     }
 
     /// The address from the configuration or else from the catalog.

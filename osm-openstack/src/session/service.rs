@@ -5,6 +5,7 @@ use std::sync::Arc;
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::de::DeserializeOwned;
+use tokio::sync::SemaphorePermit;
 use url::Url;
 
 use crate::discovery::{Microversion, MicroversionRange};
@@ -51,6 +52,12 @@ impl Service {
     pub fn with_microversion(&self, microversion: Microversion) -> Self {
         let microversion = self.endpoint.range.map(|range| range.nearest(microversion));
         Self { microversion, ..self.clone() }
+    }
+
+    /// Waits for a turn at the service, which ends when it is dropped. A closed queue, which there is none
+    /// of, would let all pass.
+    pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.endpoint.turns.acquire().await.ok()
     }
 
     /// Begins a request; `path` is relative to the versioned endpoint and may
