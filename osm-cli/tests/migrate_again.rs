@@ -7,14 +7,13 @@ mod stage;
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::FileExt as _;
-use std::process::Stdio;
 use std::time::Duration;
 
 use osm_lab::{Fault, FaultKind, Service};
-use osm_migrate::{Event, Step};
+use osm_migrate::Step;
 use osm_openstack::Method;
+use stage::trial::{Line, kill_at_line};
 use stage::{Stage, success, text};
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -25,14 +24,7 @@ fn tags<const N: usize>(tags: [(&str, &str); N]) -> BTreeMap<String, String> {
 
 /// Starts a migration and kills it when this step is done.
 fn kill_after(stage: &Stage, wanted: Step) {
-    let mut child = stage.migrate().stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let reached = BufReader::new(child.stdout.take().unwrap()).lines().any(|line| {
-        let event: Event = serde_json::from_str(&line.unwrap()).unwrap();
-        matches!(event, Event::StepDone { step, .. } if step == wanted)
-    });
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert!(reached, "the migration ended without {wanted:?}");
+    kill_at_line(stage.migrate(), Line::Done(wanted));
 }
 
 /// The operator does not wait for the next run: the server runs again, writes, and is stopped.

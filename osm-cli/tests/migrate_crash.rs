@@ -9,13 +9,12 @@
 #[allow(dead_code, reason = "each test program uses its part")]
 mod stage;
 
-use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use osm_lab::Service;
-use osm_migrate::{Event, Step};
-use stage::trial::{at_each, runtime};
+use osm_migrate::Step;
+use stage::trial::{Line, at_each, kill_at_line, runtime};
 use stage::{Stage, success};
 
 /// A migration of the small tenant takes a second or two.
@@ -23,23 +22,6 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// How long a cloud takes for a change that shall still be under way when the next run looks.
 const SLOW: Duration = Duration::from_millis(500);
-
-/// A line of the program's story.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Line {
-    Started(Step),
-    Done(Step),
-}
-
-impl Line {
-    fn of(event: &Event) -> Option<Self> {
-        match event {
-            Event::StepStarted { step, .. } => Some(Self::Started(*step)),
-            Event::StepDone { step, .. } => Some(Self::Done(*step)),
-            _ => None,
-        }
-    }
-}
 
 /// A change that a cloud is asked for: the cloud, the service, the method, a part of the path.
 #[derive(Debug, Clone, Copy)]
@@ -71,17 +53,6 @@ impl Change {
             request.service == service && request.method == method && fits
         })
     }
-}
-
-/// Starts a migration and kills it at once when its story comes to `at`.
-fn kill_at_line(stage: &Stage, at: Line) {
-    let mut child = stage.migrate().stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let came = BufReader::new(child.stdout.take().unwrap()).lines().any(|line| {
-        let event: Event = serde_json::from_str(&line.unwrap()).unwrap();
-        Line::of(&event) == Some(at)
-    });
-    kill(&mut child);
-    assert!(came, "the migration ended without {at:?}");
 }
 
 /// Starts a migration and kills it as soon as the clouds have seen something; false when it ended
@@ -129,7 +100,7 @@ fn killed_where_a_step_begins_or_ends_it_continues() {
         .collect();
     assert_eq!(lines.len(), 34);
     at_each(2, &lines, Stage::small, |trial, line| {
-        kill_at_line(trial.stage, line);
+        kill_at_line(trial.stage.migrate(), line);
         trial.run(ends_well(trial.stage, trial.volumes));
     });
 }

@@ -5,11 +5,11 @@
 #[allow(dead_code, reason = "each test program uses its part")]
 mod stage;
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use osm_lab::{Fault, FaultKind, Service};
-use osm_migrate::{Event, Step};
+use osm_migrate::Step;
+use stage::trial::{Line, kill_at_line};
 use stage::{Stage, hash, success, text};
 
 fn migrate(stage: &Stage, words: &[&str]) -> Command {
@@ -77,17 +77,9 @@ async fn killed_at_one_step_after_the_other_it_ends_well() {
     let stage = Stage::small();
     let volumes = stage.volumes("src", "small").await;
     // Each run goes on where the one before was killed.
-    for (step, done) in [(Step::CopyDisks, false), (Step::CreateVolumes, true), (Step::VerifyDisks, true)] {
-        let mut child = migrate(&stage, &[]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let came = lines.any(|line| match serde_json::from_str(&line.unwrap()).unwrap() {
-            Event::StepStarted { step: begun, .. } => !done && begun == step,
-            Event::StepDone { step: ended, .. } => done && ended == step,
-            _ => false,
-        });
-        child.kill().unwrap();
-        child.wait().unwrap();
-        assert!(came, "{step}");
+    for at in [Line::Started(Step::CopyDisks), Line::Done(Step::CreateVolumes), Line::Done(Step::VerifyDisks)]
+    {
+        kill_at_line(migrate(&stage, &[]), at);
     }
     success(&migrate(&stage, &[]).output().unwrap());
     moved(&stage, &volumes).await;

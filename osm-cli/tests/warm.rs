@@ -7,9 +7,7 @@
 mod stage;
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::FileExt as _;
-use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -17,8 +15,9 @@ use std::time::Duration;
 use std::sync::Arc;
 
 use osm_lab::Cloud;
-use osm_migrate::{Event, Step};
+use osm_migrate::Step;
 use serde_json::Value;
+use stage::trial::{Line, kill_at_line};
 use stage::{Stage, lines, success, text};
 
 /// Where the guest writes: at the begin of the disk, and scattered.
@@ -174,19 +173,9 @@ async fn without_room_for_snapshots_nothing_is_begun() {
     assert_eq!(stage.changes(), 0);
 }
 
-/// Starts a verb and kills it when this step begins, or is done, for the `nth` time.
-fn kill_at(stage: &Stage, verb: &str, step: Step, done: bool) -> bool {
-    let mut child = stage.work(verb, &[]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let came = BufReader::new(child.stdout.take().unwrap()).lines().any(|line| {
-        match serde_json::from_str(&line.unwrap()).unwrap() {
-            Event::StepStarted { step: begun, .. } => !done && begun == step,
-            Event::StepDone { step: ended, .. } => done && ended == step,
-            _ => false,
-        }
-    });
-    child.kill().unwrap();
-    child.wait().unwrap();
-    came
+/// Starts a verb and kills it when this step begins, or is done.
+fn kill_at(stage: &Stage, verb: &str, step: Step, done: bool) {
+    kill_at_line(stage.work(verb, &[]), if done { Line::Done(step) } else { Line::Started(step) });
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -204,13 +193,13 @@ async fn killed_in_a_pass_the_next_one_continues() {
     ];
     for step in steps {
         for done in [false, true] {
-            assert!(kill_at(&stage, "seed", step, done), "{step} {done}");
+            kill_at(&stage, "seed", step, done);
         }
     }
     success(&stage.work("seed", &[]).output().unwrap());
     only_seeded(&stage, &volumes).await;
     for step in steps {
-        assert!(kill_at(&stage, "cutover", step, true), "{step}");
+        kill_at(&stage, "cutover", step, true);
     }
     success(&stage.work("cutover", &[]).output().unwrap());
     moved(&stage, &volumes).await;
@@ -220,7 +209,7 @@ async fn killed_in_a_pass_the_next_one_continues() {
 async fn a_move_that_was_interrupted_is_put_back_before_the_next_pass() {
     let stage = Stage::small();
     let volumes = stage.volumes("src", "small").await;
-    assert!(kill_at(&stage, "migrate", Step::DetachVolumes, true));
+    kill_at(&stage, "migrate", Step::DetachVolumes, true);
     let output = stage.work("seed", &[]).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     assert!(lines(&output).iter().any(|event| event["event"] == "workload_failed"), "{}", text(&output));
@@ -237,7 +226,7 @@ async fn a_move_that_is_given_up_leaves_nothing() {
     let cleaned = success(&stage.work("cleanup", &[]).output().unwrap());
     assert_eq!(cleaned.last().unwrap()["removed"], 1);
     stage.no_orphans(0, 0, 0, 0);
-    assert!(kill_at(&stage, "migrate", Step::CreatePorts, true));
+    kill_at(&stage, "migrate", Step::CreatePorts, true);
     success(&stage.work("cleanup", &[]).output().unwrap());
     stage.no_orphans(0, 0, 0, 0);
     assert_eq!(stage.server("src", "small").await.unwrap().status, "ACTIVE");
@@ -256,11 +245,11 @@ async fn what_failed_is_tried_again_as_it_was_begun() {
     let volumes = stage.volumes("src", "small").await;
     let nothing = success(&stage.work("retry", &[]).output().unwrap());
     assert_eq!(nothing.len(), 1, "{nothing:?}");
-    assert!(kill_at(&stage, "seed", Step::CopyDisks, false));
+    kill_at(&stage, "seed", Step::CopyDisks, false);
     let seeded = success(&stage.work("retry", &[]).output().unwrap());
     assert_eq!(seeded.last().unwrap()["seeded"], 1);
     only_seeded(&stage, &volumes).await;
-    assert!(kill_at(&stage, "cutover", Step::CopyDisks, false));
+    kill_at(&stage, "cutover", Step::CopyDisks, false);
     let done = success(&stage.work("retry", &[]).output().unwrap());
     assert_eq!(done.last().unwrap()["created"], 1);
     moved(&stage, &volumes).await;
@@ -293,7 +282,8 @@ async fn a_rehearsal_shows_how_the_guest_comes_up_and_leaves_nothing() {
         let file = File::options().write(true).open(stage.lab.dst().volume_file(&volume)).unwrap();
         file.write_all_at(&[0xee; 10_000], 77 << 20).unwrap();
     }
-    assert!(kill_at(&stage, "rehearse", Step::CreateServer, true), "the kept one goes, a new one is made");
+    // The kept one goes, a new one is made.
+    kill_at(&stage, "rehearse", Step::CreateServer, true);
     success(&stage.work("rehearse", &[]).output().unwrap());
     only_seeded(&stage, &volumes).await;
     success(&stage.work("cutover", &[]).output().unwrap());

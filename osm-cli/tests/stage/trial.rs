@@ -2,9 +2,12 @@
 
 use std::fmt::Debug;
 use std::future::Future;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use osm_migrate::{Event, Step};
 use tokio::runtime::Runtime;
 
 use super::Stage;
@@ -21,6 +24,35 @@ impl Trial<'_> {
     pub(crate) fn run<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
     }
+}
+
+/// A line of a run's story.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Line {
+    Started(Step),
+    Done(Step),
+}
+
+impl Line {
+    pub(crate) fn of(event: &Event) -> Option<Self> {
+        match event {
+            Event::StepStarted { step, .. } => Some(Self::Started(*step)),
+            Event::StepDone { step, .. } => Some(Self::Done(*step)),
+            _ => None,
+        }
+    }
+}
+
+/// Starts a run and kills it at once when its story comes to `at`.
+pub(crate) fn kill_at_line(mut command: Command, at: Line) {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let came = BufReader::new(child.stdout.take().unwrap()).lines().any(|line| {
+        let event: Event = serde_json::from_str(&line.unwrap()).unwrap();
+        Line::of(&event) == Some(at)
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(came, "the run ended without {at:?}");
 }
 
 pub(crate) fn runtime() -> Runtime {

@@ -2,23 +2,14 @@
 
 use std::io;
 
-use super::parts::{Data, Machine, conversion_host, network, server, subnet, tenant, volume};
+use super::parts::{Data, Machine, ground, server, volume};
 use crate::lab::Lab;
 
 /// Servers `fleet-000`, `fleet-001`, ... with volumes of one GiB each, of which the first boots; each volume has
 /// so many MiB of bytes.
 pub(crate) fn fleet(lab: &Lab, servers: usize, volumes: usize, mib: u64) -> io::Result<()> {
-    conversion_host(lab.src())?;
-    conversion_host(lab.dst())?;
-    let cloud = lab.src();
-    let (project, user) = tenant(cloud);
-    let owner = (project.as_str(), user.as_str());
-    let net = {
-        let mut world = cloud.world();
-        let net = network(&mut world, &project, "fleet-net")?;
-        subnet(&mut world, &project, &net, "fleet-subnet", "192.168.60.0/23", true)?;
-        net
-    };
+    let ((project, user), net) = ground(lab, "fleet", "192.168.60.0/23")?;
+    let (cloud, owner) = (lab.src(), (project.as_str(), user.as_str()));
     for index in 0..servers {
         let name = format!("fleet-{index:03}");
         let mut disks = Vec::new();

@@ -11,6 +11,7 @@ use crate::cloud::Cloud;
 use crate::digest::md5;
 use crate::disk::{self, GIB};
 use crate::glance::Image;
+use crate::lab::Lab;
 use crate::neutron::{
     AddressSpec, NetworkSpec, PortSpec, RuleSpec, SubnetSpec, default_group, make_network, make_port,
     make_rule, make_subnet,
@@ -217,6 +218,18 @@ pub(super) fn server(cloud: &Cloud, owner: (&str, &str), machine: &Machine<'_>) 
 pub(super) fn tenant(cloud: &Cloud) -> (String, String) {
     let tenant = cloud.tenant();
     (tenant.project_id, tenant.user_id)
+}
+
+/// What a tenant's servers need: a conversion host in each cloud, and in `src` a network with this subnet.
+/// Answers the tenant and the network.
+pub(super) fn ground(lab: &Lab, name: &str, cidr: &str) -> io::Result<((String, String), String)> {
+    conversion_host(lab.src())?;
+    conversion_host(lab.dst())?;
+    let owner = tenant(lab.src());
+    let mut world = lab.src().world();
+    let net = network(&mut world, &owner.0, &format!("{name}-net"))?;
+    subnet(&mut world, &owner.0, &net, &format!("{name}-subnet"), cidr, true)?;
+    Ok((owner, net))
 }
 
 /// The host disks are attached to in order to be copied; a second call finds the first one's.

@@ -2,22 +2,13 @@
 
 use std::io;
 
-use super::parts::{Data, Machine, conversion_host, network, server, subnet, tenant, volume};
+use super::parts::{Data, Machine, ground, server, tenant, volume};
 use crate::lab::Lab;
 
 /// One network, and one server with a boot volume and a data volume of a few MiB.
 pub(crate) fn small(lab: &Lab) -> io::Result<()> {
-    conversion_host(lab.src())?;
-    conversion_host(lab.dst())?;
-    let cloud = lab.src();
-    let (project, user) = tenant(cloud);
-    let owner = (project.as_str(), user.as_str());
-    let net = {
-        let mut world = cloud.world();
-        let net = network(&mut world, &project, "small-net")?;
-        subnet(&mut world, &project, &net, "small-subnet", "192.168.50.0/24", true)?;
-        net
-    };
+    let ((project, user), net) = ground(lab, "small", "192.168.50.0/24")?;
+    let (cloud, owner) = (lab.src(), (project.as_str(), user.as_str()));
     let boot = volume(cloud, owner, &Data { name: "small-boot", mib: 6, bootable: true })?;
     let data = volume(cloud, owner, &Data { name: "small-data", mib: 4, bootable: false })?;
     let machine = Machine {

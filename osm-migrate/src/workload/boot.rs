@@ -1,9 +1,10 @@
 //! Whether the destination server has come up, and what is done when it has not.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use osm_openstack::compute::Server;
-use osm_openstack::{Method, Observation, Poll, wait_for};
+use osm_openstack::{ErrorKind as CloudError, Method, Observation, Poll, wait_for};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -81,7 +82,7 @@ impl Job<'_> {
         }
         let path = format!("servers/{id}/action");
         let body = json!({"os-getConsoleOutput": {"length": LINES}});
-        let last = std::sync::Mutex::new(String::new());
+        let last = Mutex::new(String::new());
         let what = format!("console of server {id}");
         let shown = wait_for(&what, wait, Poll::default(), || async {
             let request =
@@ -90,13 +91,13 @@ impl Job<'_> {
             if output.contains(wanted) {
                 return Ok(Observation::Ready(()));
             }
-            *last.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = output;
+            *last.lock().unwrap_or_else(PoisonError::into_inner) = output;
             Ok(Observation::Pending("booting".to_owned()))
         });
         match shown.await {
             Ok(()) => Ok(None),
-            Err(error) if error.kind() == osm_openstack::ErrorKind::Timeout => {
-                let console = last.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+            Err(error) if error.kind() == CloudError::Timeout => {
+                let console = last.into_inner().unwrap_or_else(PoisonError::into_inner);
                 let mut lines: Vec<&str> = console.lines().rev().take(SHOWN).collect();
                 lines.reverse();
                 Ok(Some(format!(
@@ -122,7 +123,7 @@ impl Job<'_> {
         self.migration.state.forget(&self.claim, Step::CopyDisks).await?;
         self.dst.compute.stop_server(id).await.or_else(|error| match error.kind() {
             // It is off, or so broken that it cannot be.
-            osm_openstack::ErrorKind::Conflict => Ok(()),
+            CloudError::Conflict => Ok(()),
             _ => Err(error),
         })?;
         self.unfinish_copies().await?;

@@ -21,11 +21,7 @@ impl Job<'_> {
     /// destination.
     pub(super) async fn migrate(&self, seeded: bool) -> Result<(Option<String>, Outcome)> {
         let server = match self.present().await? {
-            Present::Foreign(id) => {
-                self.warn(format!("the destination has a server {id} of this name, which is left alone"))
-                    .await;
-                return Ok((Some(id), Outcome::Exists));
-            }
+            Present::Foreign(id) => return Ok(self.left_alone(id).await),
             Present::Ours(server)
                 if server.metadata.get(tag::STATE).is_some_and(|state| state == tag::COMPLETE) =>
             {

@@ -20,7 +20,6 @@ use osm_openstack::image::{CreateImage, Digest, ImageFilter, ImageObject};
 use super::disk::Disk;
 use super::job::{Done, Job};
 use super::side::{Side, named};
-use super::tag;
 use crate::{Error, ErrorKind, Event, Result, Step};
 
 /// How the way of the bytes is chosen.
@@ -177,14 +176,7 @@ impl Job<'_> {
                 .with_object(format!("volume {} of {}", volume.id, disk.label))
                 .with_hint("the copy is kept; run again to copy this disk anew, and suspect the storage"));
         }
-        // Metadata hold 255 characters; the digest has 128.
-        let complete = [(tag::STATE, tag::COMPLETE), (tag::POINT, point), (tag::DIGEST, digest.value())];
-        self.dst.tag_volume(&volume.id, tag::pairs(complete)).await?;
-        self.record(Step::VerifyDisks, &disk.key, Some(digest.value())).await?;
-        let (workload, volume, digest) =
-            (self.name.to_owned(), disk.label.clone(), digest.value().to_owned());
-        self.emit(Event::DiskVerified { workload, volume, digest }).await;
-        Ok(())
+        self.complete_copy(disk, &volume.id, point, digest.value().to_owned()).await
     }
 
     /// Deletes the images that this job made in one of the clouds.

@@ -18,7 +18,6 @@ use super::boot::BootCheck;
 use super::disk::{Disk, check_set, disks};
 use super::errand::Errand;
 use super::job::{Done, Job};
-use super::server::Present;
 use super::tag;
 use crate::{Error, ErrorKind, Outcome, Result, Step, Summary};
 
@@ -45,10 +44,8 @@ impl WorkloadMigration {
 
 impl Job<'_> {
     pub(super) async fn rehearse(&self, options: RehearsalOptions) -> Result<(Option<String>, Outcome)> {
-        match self.present().await? {
-            Present::Foreign(id) => return Ok((Some(id), Outcome::Exists)),
-            Present::Ours(server) => return Ok((Some(server.id), Outcome::Unchanged)),
-            Present::Nothing => {}
+        if let Some(ended) = self.there_already().await? {
+            return Ok(ended);
         }
         self.drop_rehearsal().await?;
         let live = self.live_volumes().await?;

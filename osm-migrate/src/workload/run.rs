@@ -317,6 +317,7 @@ impl WorkloadMigration {
         }
     }
 
+    /// Notes in the map of ids what objects became; a failure is told, and the next run notes the same.
     pub(super) fn note_moved(&self, moved: Result<Vec<Moved>>) {
         match moved {
             Ok(moved) => self.data_dir.note_moved(moved, self.events.as_ref()),
@@ -327,6 +328,7 @@ impl WorkloadMigration {
         }
     }
 
+    /// Whether an earlier run has moved the workload to its end, and left no claim: then no cloud is written
     /// to.
     async fn is_done(&self, clouds: &Clouds, planned: &Planned<'_>) -> Result<bool> {
         if planned.needed {

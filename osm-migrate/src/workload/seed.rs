@@ -18,7 +18,6 @@ use super::WorkloadMigration;
 use super::disk::{Disk, check_set, disks};
 use super::errand::Errand;
 use super::job::Job;
-use super::server::Present;
 use super::tag;
 use crate::{Event, Outcome, Result, Step, Summary};
 
@@ -75,14 +74,8 @@ struct Pass {
 impl Job<'_> {
     /// Seeds the disks of the workload.
     pub(super) async fn seed(&self, options: &SeedOptions) -> Result<(Option<String>, Outcome)> {
-        match self.present().await? {
-            Present::Foreign(id) => {
-                self.warn(format!("the destination has a server {id} of this name, which is left alone"))
-                    .await;
-                return Ok((Some(id), Outcome::Exists));
-            }
-            Present::Ours(server) => return Ok((Some(server.id), Outcome::Unchanged)),
-            Present::Nothing => {}
+        if let Some(ended) = self.there_already().await? {
+            return Ok(ended);
         }
         if !self.workload.migration_params.data_copy {
             return Err(self.blocked("there is nothing to seed: data_copy is false", "move it with migrate"));

@@ -10,7 +10,7 @@ use osm_openstack::network::{CreatePort, FixedIp, Port, PortBody};
 use super::disk::Disk;
 use super::job::{Done, Job};
 use super::tag;
-use crate::{Error, ErrorKind, Result, Step};
+use crate::{Error, ErrorKind, Outcome, Result, Step};
 
 /// What is in the destination under the workload's name.
 pub(super) enum Present {
@@ -33,6 +33,21 @@ impl Job<'_> {
         // Within one project the source may be its own destination.
         let foreign = named.into_iter().find(|server| server.id != self.id);
         Ok(foreign.map_or(Present::Nothing, |server| Present::Foreign(server.id)))
+    }
+
+    /// What ends the work before it begins: the server that is in the destination already.
+    pub(super) async fn there_already(&self) -> Result<Option<(Option<String>, Outcome)>> {
+        Ok(match self.present().await? {
+            Present::Foreign(id) => Some(self.left_alone(id).await),
+            Present::Ours(server) => Some((Some(server.id), Outcome::Unchanged)),
+            Present::Nothing => None,
+        })
+    }
+
+    /// Tells that a server of the workload's name is not ours.
+    pub(super) async fn left_alone(&self, id: String) -> (Option<String>, Outcome) {
+        self.warn(format!("the destination has a server {id} of this name, which is left alone")).await;
+        (Some(id), Outcome::Exists)
     }
 
     /// The ports of the server, in the order of its network devices.

@@ -178,11 +178,22 @@ impl Job<'_> {
             }
         };
         self.check_equal(pair, &source, &copy).await?;
-        let complete = [(tag::STATE, tag::COMPLETE), (tag::POINT, point), (tag::DIGEST, source.as_str())];
-        self.dst.tag_volume(&pair.volume, tag::pairs(complete)).await?;
-        self.record(Step::VerifyDisks, &pair.disk.key, Some(&source)).await?;
-        let (workload, volume) = (self.name.to_owned(), pair.disk.label.clone());
-        self.emit(Event::DiskVerified { workload, volume, digest: source }).await;
+        self.complete_copy(pair.disk, &pair.volume, point, source).await
+    }
+
+    /// Marks a copy as complete: what it hashes to is what its source hashed to at this point.
+    pub(super) async fn complete_copy(
+        &self,
+        disk: &Disk,
+        copy: &str,
+        point: &str,
+        digest: String,
+    ) -> Result<()> {
+        let complete = [(tag::STATE, tag::COMPLETE), (tag::POINT, point), (tag::DIGEST, digest.as_str())];
+        self.dst.tag_volume(copy, tag::pairs(complete)).await?;
+        self.record(Step::VerifyDisks, &disk.key, Some(&digest)).await?;
+        let (workload, volume) = (self.name.to_owned(), disk.label.clone());
+        self.emit(Event::DiskVerified { workload, volume, digest }).await;
         Ok(())
     }
 }
