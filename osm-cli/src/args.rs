@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod agent;
 mod migrate;
 
 use std::ffi::OsString;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::limit::Limit;
 
+pub(crate) use self::agent::Agent;
 pub(crate) use self::migrate::{Cleanup, Cut, Cutover, Migrate, Rehearse, Retry, Seed, Via, Workloads};
 #[cfg(feature = "demo")]
 pub(crate) use self::migrate::{Guest, Places};
@@ -294,85 +296,6 @@ pub(crate) struct Serve {
     /// Serve only clients with a certificate that this authority has signed (PEM).
     #[arg(long, value_name = "FILE", requires = "tls_certificate")]
     pub(crate) tls_client_authority: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Identity {
-    /// Refuse the device unless it is this volume's once it is open.
-    #[arg(long, value_name = "ID")]
-    volume: Option<String>,
-    /// The folder where udev names devices by id.
-    #[arg(long, value_name = "DIR", requires = "volume")]
-    devices: Option<PathBuf>,
-}
-
-impl From<Identity> for Option<osm_migrate::agent::Identity> {
-    fn from(Identity { volume, devices }: Identity) -> Self {
-        volume.map(|volume| osm_migrate::agent::Identity { volume, devices })
-    }
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Agent {
-    /// Serve a device, read-only, over NBD on standard input and output.
-    Export {
-        device: PathBuf,
-        #[command(flatten)]
-        identity: Identity,
-        /// Compress what goes between the agents where that pays; both must, or neither.
-        #[arg(long)]
-        compress: bool,
-        /// Compare digests first, and copy only what differs; both must, or neither.
-        #[arg(long)]
-        delta: bool,
-    },
-    /// Copy what standard input serves to a device; events go to standard error.
-    Pull {
-        device: PathBuf,
-        /// How many bytes to copy.
-        #[arg(long)]
-        size: u64,
-        #[command(flatten)]
-        identity: Identity,
-        /// Compress what goes between the agents where that pays; both must, or neither.
-        #[arg(long)]
-        compress: bool,
-        /// Compare digests first, and copy only what differs; both must, or neither.
-        #[arg(long)]
-        delta: bool,
-    },
-    /// Hash the first bytes of a device.
-    Hash {
-        device: PathBuf,
-        /// How many bytes to hash.
-        #[arg(long)]
-        size: u64,
-        #[command(flatten)]
-        identity: Identity,
-    },
-    /// Find the device of an attached volume.
-    Device {
-        /// The volume's id.
-        volume: String,
-        /// The folder where udev names devices by id.
-        #[arg(long, value_name = "DIR")]
-        devices: Option<PathBuf>,
-        /// How many seconds to wait for it.
-        #[arg(long, default_value_t = 60)]
-        wait: u64,
-    },
-    /// See whether a server answers on a port.
-    Probe {
-        /// Its addresses; one that answers suffices.
-        #[arg(required = true)]
-        addresses: Vec<String>,
-        /// The TCP port.
-        #[arg(long)]
-        port: u16,
-        /// How many seconds that may take.
-        #[arg(long, default_value_t = 60)]
-        wait: u64,
-    },
 }
 
 #[cfg(test)]

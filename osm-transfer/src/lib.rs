@@ -9,6 +9,7 @@
 //!      |
 //!   journal    how far a transfer is safe                decorate    disks with a rate, or with patience
 //!   packed     a byte stream that is compressed on its way
+//!   link       TLS connections between two programs that trust each other already
 //! ```
 
 #![deny(unsafe_code)]
@@ -20,6 +21,7 @@ mod error;
 pub mod file;
 pub mod hash;
 pub mod journal;
+pub mod link;
 pub mod nbd;
 pub mod packed;
 pub mod runtime;

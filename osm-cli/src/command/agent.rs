@@ -4,17 +4,17 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
-use osm_migrate::agent::{self, DeviceArgs, ExportArgs, HashArgs, ProbeArgs, PullArgs};
+use osm_migrate::agent::{self, DeviceArgs, ExportArgs, HashArgs, LinkArgs, ProbeArgs, PullArgs};
 
 use crate::args::Agent;
 
 pub(crate) async fn run(arguments: Agent) -> Result<ExitCode> {
     match arguments {
-        Agent::Export { device, identity, compress, delta } => {
-            agent::export(ExportArgs { device, identity: identity.into(), compress, delta }).await?;
+        Agent::Export { device, identity, compress, delta, link } => {
+            agent::export(ExportArgs { device, identity: identity.into(), compress, delta, link }).await?;
         }
-        Agent::Pull { device, size, identity, compress, delta } => {
-            agent::pull(PullArgs { device, size, identity: identity.into(), compress, delta }).await?;
+        Agent::Pull { device, size, identity, compress, delta, link } => {
+            agent::pull(PullArgs { device, size, identity: identity.into(), compress, delta, link }).await?;
         }
         Agent::Hash { device, size, identity } => {
             agent::hash(HashArgs { device, size, identity: identity.into() }).await?;
@@ -22,6 +22,7 @@ pub(crate) async fn run(arguments: Agent) -> Result<ExitCode> {
         Agent::Device { volume, devices, wait } => {
             agent::device(DeviceArgs { volume, devices, wait: Duration::from_secs(wait) }).await?;
         }
+        Agent::Link { addresses } => agent::link(LinkArgs { addresses }).await?,
         Agent::Probe { addresses, port, wait } => {
             agent::probe(ProbeArgs { addresses, port, wait: Duration::from_secs(wait) }).await?;
         }

@@ -55,8 +55,7 @@ pub(super) fn hash_options(size: u64) -> HashOptions {
 /// Hashes the source, sends its digests, and waits until the other end asks for the rest.
 pub(super) async fn offer(
     source: &Arc<dyn BlockSource>,
-    reader: &mut Reader,
-    writer: &mut Writer,
+    (reader, writer): &mut (Reader, Writer),
 ) -> Result<()> {
     let hash = hash_disk(source, &hash_options(source.size()), Arc::new(())).await?;
     writer.write_all(&MAGIC).await?;
@@ -85,8 +84,7 @@ impl Delta {
     pub(super) async fn find(
         device: &Path,
         size: u64,
-        reader: &mut Reader,
-        writer: &mut Writer,
+        (reader, writer): &mut (Reader, Writer),
     ) -> Result<Self> {
         let disk = open_source(device).await?;
         uncached(disk.as_ref());

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use osm_transfer::block::{BlockSink, BlockSource};
 use osm_transfer::endpoint::{Endpoint, OpenOptions};
 use osm_transfer::hash::hash_disk;
@@ -12,6 +13,7 @@ use osm_transfer::transfer::{Transfer, Verify};
 use rustix::fs::Advice;
 
 use super::delta::{self, Delta, Rest, hash_options};
+use super::link::{self, Streams};
 use super::report::{Report, Reporter};
 use super::stdio::{Reader, Writer};
 use super::{ExportArgs, HashArgs, Identity, PullArgs, device, stdio};
@@ -25,24 +27,34 @@ const LOCK_WAIT: Duration = Duration::from_secs(15);
 pub(super) async fn serve(args: ExportArgs, reader: Reader, writer: Writer) -> Result<()> {
     let source = open_source(&args.device).await?;
     Identity::check(args.identity.as_ref(), &args.device)?;
-    let (mut reader, mut writer) = stdio::packed(args.compress, reader, writer)?;
+    let streams = match args.link {
+        true => link::offer(reader, writer).await?,
+        false => vec![(reader, writer)],
+    };
+    let mut streams = stdio::packed(args.compress, streams)?;
     if args.delta {
         uncached(source.as_ref());
-        delta::offer(&source, &mut reader, &mut writer).await?;
+        delta::offer(&source, first(&mut streams)?).await?;
     }
     let server = Server::new(vec![Export::read_only("", source)], ServerOptions::default());
-    Ok(server.serve_stream(reader, writer).await?)
+    let serving = streams.into_iter().map(|(reader, writer)| server.serve_stream(reader, writer));
+    try_join_all(serving).await?;
+    Ok(())
 }
 
 /// Copies what the stream serves to the device.
 pub(super) async fn pull(args: PullArgs, reader: Reader, writer: Writer, reporter: Reporter) -> Result<()> {
-    let (mut reader, mut writer) = stdio::packed(args.compress, reader, writer)?;
+    let streams = match args.link.is_empty() {
+        true => vec![(reader, writer)],
+        false => link::reach(&args.link, reader, writer, &reporter).await?,
+    };
+    let mut streams = stdio::packed(args.compress, streams)?;
     let sink = open_sink(&args).await?;
     let delta = match args.delta {
-        true => Some(Delta::find(&args.device, args.size, &mut reader, &mut writer).await?),
+        true => Some(Delta::find(&args.device, args.size, first(&mut streams)?).await?),
         false => None,
     };
-    let client = Arc::new(Client::over(reader, writer, "", &ClientOptions::default()).await?);
+    let client = Arc::new(Client::over_all(streams, "", &ClientOptions::default()).await?);
     if client.size() != args.size {
         let message = format!("the source serves {} bytes, not {}", client.size(), args.size);
         return Err(Error::new(ErrorKind::Agent, message));
@@ -68,6 +80,11 @@ pub(super) async fn pull(args: PullArgs, reader: Reader, writer: Writer, reporte
     let (size, copied, zeroed) = (args.size, copied.copied, copied.zeroed);
     reporter.say(Report::Pulled { size, copied, zeroed, same, roots });
     Ok(())
+}
+
+/// The stream of what precedes NBD.
+fn first(streams: &mut Streams) -> Result<&mut (Reader, Writer)> {
+    streams.first_mut().ok_or_else(|| Error::new(ErrorKind::Agent, "there is no stream to the other agent"))
 }
 
 /// Opens the device that is to be written, and keeps other writers away from it.
@@ -162,8 +179,16 @@ mod tests {
             let (reporter, inbox) = Reporter::to_channel();
             let (near_read, near_write) = near.into_split();
             let (far_read, far_write) = far.into_split();
-            let args = PullArgs { device: self.path("target"), size, identity: None, compress, delta };
-            let export = ExportArgs { device: self.path("source"), identity: None, compress, delta };
+            let args = PullArgs {
+                device: self.path("target"),
+                size,
+                identity: None,
+                compress,
+                delta,
+                link: Vec::new(),
+            };
+            let export =
+                ExportArgs { device: self.path("source"), identity: None, compress, delta, link: false };
             let (served, pulled) = tokio::join!(
                 Box::pin(serve(export, Box::new(near_read), Box::new(near_write))),
                 Box::pin(pull(args, Box::new(far_read), Box::new(far_write), reporter)),
@@ -240,6 +265,7 @@ mod tests {
             identity: identity.clone(),
             compress: false,
             delta: false,
+            link: false,
         };
         let pull_args = PullArgs {
             device: disks.path("target"),
@@ -247,6 +273,7 @@ mod tests {
             identity: identity.clone(),
             compress: false,
             delta: false,
+            link: Vec::new(),
         };
         let (served, pulled) = tokio::join!(
             Box::pin(serve(export, Box::new(near_read), Box::new(near_write))),
@@ -274,6 +301,7 @@ mod tests {
             identity: None,
             compress: false,
             delta: false,
+            link: Vec::new(),
         };
         assert!(pull(args, Box::new(read), Box::new(write), reporter).await.is_err());
         assert_eq!(inbox.into_iter().count(), 0, "no result was reported");

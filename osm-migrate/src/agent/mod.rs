@@ -6,6 +6,9 @@
 //!     other    = stdin + stdout of  agent pull DEVICE --size N      our NBD client and engine
 //! ```
 //!
+//! With `--link`, the two agree over that stream on TLS connections from host to host, and speak NBD there; where
+//! the hosts cannot reach each other, they go on over the stream.
+//!
 //! An agent says what it does on standard error, one JSON [`Report`] a line, and writes a heartbeat
 //! at least every 250 ms. One that cannot, or whose leash is gone, ends: an orchestrator that was
 //! killed leaves no copier behind.
@@ -13,6 +16,7 @@
 mod delta;
 mod device;
 mod disk;
+mod link;
 mod probe;
 mod report;
 mod stdio;
@@ -27,6 +31,7 @@ use crate::Result;
 
 pub use self::delta::Roots;
 pub use self::device::DeviceSearch;
+pub use self::link::LINK_PORTS;
 pub use self::report::Report;
 
 /// Names a file; an agent ends when the file does. For hosts behind SSH, where a reader that went
@@ -37,6 +42,8 @@ pub const LEASH: &str = "OSM_AGENT_LEASH";
 const COMPRESS: &str = "--compress";
 /// Likewise.
 const DELTA: &str = "--delta";
+/// Likewise; the one that dials gets the addresses of the other's host with it.
+const LINK: &str = "--link";
 
 /// Which volume a device must be once it is open. Between looking for it and opening it, the host may
 /// have given its name to another volume.
@@ -59,6 +66,8 @@ pub struct ExportArgs {
     pub compress: bool,
     /// Hash the device first and tell the other agent the digests.
     pub delta: bool,
+    /// Let the other agent come to this host by itself.
+    pub link: bool,
 }
 
 /// Arguments of `agent pull`.
@@ -74,6 +83,8 @@ pub struct PullArgs {
     pub compress: bool,
     /// The device has an older state of the disk: compare digests first, and copy what differs.
     pub delta: bool,
+    /// Where the other agent's host may be reached; none: what is served comes by standard input.
+    pub link: Vec<String>,
 }
 
 /// Arguments of `agent hash`.
@@ -109,6 +120,13 @@ pub struct ProbeArgs {
     pub wait: Duration,
 }
 
+/// Arguments of `agent link`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkArgs {
+    /// Where the other agent's host may be reached; none: wait for the other one.
+    pub addresses: Vec<String>,
+}
+
 /// What an agent is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AgentCommand {
@@ -120,6 +138,8 @@ pub enum AgentCommand {
     Hash(HashArgs),
     /// Find the device of a volume.
     Device(DeviceArgs),
+    /// See whether two hosts reach each other.
+    Link(LinkArgs),
     /// See whether a server answers on a port.
     Probe(ProbeArgs),
 }
@@ -157,6 +177,7 @@ impl AgentCommand {
                 words.extend(Identity::words(args.identity.as_ref()));
                 words.extend(args.compress.then(|| COMPRESS.into()));
                 words.extend(args.delta.then(|| DELTA.into()));
+                words.extend(args.link.then(|| LINK.into()));
             }
             Self::Pull(args) => {
                 words.extend(["pull".into(), args.device.clone().into()]);
@@ -164,6 +185,7 @@ impl AgentCommand {
                 words.extend(Identity::words(args.identity.as_ref()));
                 words.extend(args.compress.then(|| COMPRESS.into()));
                 words.extend(args.delta.then(|| DELTA.into()));
+                words.extend(args.link.iter().flat_map(|address| [LINK.into(), address.into()]));
             }
             Self::Hash(args) => {
                 words.extend(["hash".into(), args.device.clone().into()]);
@@ -176,6 +198,10 @@ impl AgentCommand {
                 if let Some(devices) = &args.devices {
                     words.extend(["--devices".into(), devices.clone().into()]);
                 }
+            }
+            Self::Link(args) => {
+                words.push("link".into());
+                words.extend(args.addresses.iter().map(OsString::from));
             }
             Self::Probe(args) => {
                 words.push("probe".into());
@@ -194,6 +220,7 @@ impl AgentCommand {
             Self::Pull(_) => "agent pull",
             Self::Hash(_) => "agent hash",
             Self::Device(_) => "agent device",
+            Self::Link(_) => "agent link",
             Self::Probe(_) => "agent probe",
         }
     }
@@ -244,6 +271,21 @@ pub async fn device(args: DeviceArgs) -> Result<()> {
         let device = DeviceSearch::new(args.devices).wait(&args.volume, args.wait).await?;
         reporter.say(Report::Device(device));
         Ok(())
+    })
+    .await
+}
+
+/// Sees whether two hosts reach each other; what comes of it, the one that dials tells.
+///
+/// # Errors
+/// The other agent is gone, or nobody hears this one any more.
+pub async fn link(args: LinkArgs) -> Result<()> {
+    let (reader, writer) = stdio::open()?;
+    report::alive(|reporter| async move {
+        match args.addresses.is_empty() {
+            true => link::offer(reader, writer).await.map(drop),
+            false => link::reach(&args.addresses, reader, writer, &reporter).await.map(drop),
+        }
     })
     .await
 }

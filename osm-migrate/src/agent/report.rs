@@ -54,6 +54,13 @@ pub enum Report {
     },
     /// A device was found.
     Device(Device),
+    /// The other agent was reached, or not.
+    Linked {
+        /// The address and port where it was.
+        at: Option<String>,
+        /// Why it was not.
+        why_not: Option<String>,
+    },
     /// A server was probed.
     Probed {
         /// Whether it answers.

@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 
+use super::link::Streams;
 use crate::Result;
 
 pub(super) type Reader = Box<dyn AsyncRead + Send + Unpin>;
@@ -23,12 +24,15 @@ pub(super) fn open() -> Result<(Reader, Writer)> {
     Ok((reader(input.as_fd())?, writer(output.as_fd())?))
 }
 
-/// The same, compressed on the way if it shall be.
-pub(super) fn packed(compress: bool, reader: Reader, writer: Writer) -> Result<(Reader, Writer)> {
+/// Streams that are compressed on the way, if they shall be.
+pub(super) fn packed(compress: bool, streams: Streams) -> Result<Streams> {
     if !compress {
-        return Ok((reader, writer));
+        return Ok(streams);
     }
-    Ok((Box::new(UnpackedReader::new(reader)?), Box::new(PackedWriter::new(writer)?)))
+    let pack = |(reader, writer)| -> Result<(Reader, Writer)> {
+        Ok((Box::new(UnpackedReader::new(reader)?), Box::new(PackedWriter::new(writer)?)))
+    };
+    streams.into_iter().map(pack).collect()
 }
 
 /// A duplicate, so that the process's own descriptors stay as they are.

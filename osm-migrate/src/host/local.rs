@@ -56,7 +56,7 @@ impl ConversionHost for LocalHost {
             AgentStdio::None => {
                 command.stdin(Stdio::null()).stdout(Stdio::null());
             }
-            AgentStdio::Socket(socket) => {
+            AgentStdio::Talk(socket) | AgentStdio::Bulk(socket) => {
                 command.stdin(socket.try_clone()?).stdout(socket);
             }
         }

@@ -44,6 +44,15 @@ pub trait ConversionHost: fmt::Debug + Send + Sync {
     /// It does not answer, or the agent cannot be put there.
     async fn prepare(&self) -> Result<()>;
 
+    /// Where agents of another host may reach those of this one: addresses or names, the likeliest first.
+    /// None for a host whose agents have no other way than their standard input and output.
+    ///
+    /// # Errors
+    /// As for [`prepare`](Self::prepare).
+    async fn addresses(&self) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
     /// Starts an agent.
     ///
     /// # Errors
@@ -96,8 +105,10 @@ pub trait ConversionHost: fmt::Debug + Send + Sync {
 pub enum AgentStdio {
     /// Nothing.
     None,
-    /// Both are this socket.
-    Socket(OwnedFd),
+    /// Both are this socket. Little goes through it.
+    Talk(OwnedFd),
+    /// Both are this socket, and disks travel through it.
+    Bulk(OwnedFd),
 }
 
 impl HostSpec {

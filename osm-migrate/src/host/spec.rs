@@ -29,7 +29,7 @@ pub enum HostSpec {
 }
 
 /// A conversion host reached over SSH.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SshSpec {
     /// Name or id of its Nova server.
     pub server: String,
@@ -47,6 +47,24 @@ pub struct SshSpec {
     pub accept_new: bool,
     /// Where udev on the host names devices by id, when not in the usual place.
     pub devices: Option<PathBuf>,
+    /// Let disks travel from host to host directly where that is possible; else always through SSH.
+    pub link: bool,
+}
+
+impl Default for SshSpec {
+    fn default() -> Self {
+        Self {
+            server: String::new(),
+            address: None,
+            port: None,
+            user: None,
+            key: None,
+            known_hosts: None,
+            accept_new: false,
+            devices: None,
+            link: true,
+        }
+    }
 }
 
 impl HostSpec {
@@ -66,7 +84,7 @@ impl FromStr for HostSpec {
         let wrong = |why: String| {
             Error::new(ErrorKind::Config, why).with_object(format!("conversion host `{text}`")).with_hint(
                 "write ssh:SERVER[,address=H][,port=P][,user=U][,key=FILE][,known-hosts=FILE]\
-                 [,host-key=accept-new][,devices=DIR] or local:SERVER[,devices=DIR]",
+                 [,host-key=accept-new][,devices=DIR][,link=no] or local:SERVER[,devices=DIR]",
             )
         };
         let (scheme, rest) =
@@ -94,6 +112,8 @@ impl FromStr for HostSpec {
                 ("ssh", "known-hosts") => ssh.known_hosts = Some(value.into()),
                 ("ssh", "host-key") if value == "accept-new" => ssh.accept_new = true,
                 ("ssh", "host-key") => return Err(wrong("host-key can only be accept-new".into())),
+                ("ssh", "link") if value == "no" => ssh.link = false,
+                ("ssh", "link") => return Err(wrong("link can only be no".into())),
                 _ => return Err(wrong(format!("there is no option `{key}` here"))),
             }
         }
@@ -121,7 +141,7 @@ mod tests {
     #[test]
     fn options_of_ssh_hosts_are_understood() {
         let spec: HostSpec =
-            "ssh:conv,address=10.0.0.5,port=22,user=root,key=/k,known-hosts=/h,host-key=accept-new,devices=/d"
+            "ssh:conv,address=10.0.0.5,port=22,user=root,key=/k,known-hosts=/h,host-key=accept-new,devices=/d,link=no"
                 .parse()
                 .unwrap();
         let expected = SshSpec {
@@ -133,6 +153,7 @@ mod tests {
             known_hosts: Some("/h".into()),
             accept_new: true,
             devices: Some("/d".into()),
+            link: false,
         };
         assert_eq!(spec, HostSpec::Ssh(expected));
     }
@@ -153,6 +174,8 @@ mod tests {
             ("ssh:conv,port=x", "port"),
             ("ssh:conv,key", "KEY=VALUE"),
             ("ssh:conv,host-key=no", "accept-new"),
+            ("ssh:conv,link=yes", "link"),
+            ("local:conv,link=no", "link"),
             ("ssh:conv,address=-oProxyCommand=evil", "address"),
             ("ssh:conv,color=red", "color"),
         ] {

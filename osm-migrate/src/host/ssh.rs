@@ -1,8 +1,8 @@
 //! A conversion host behind the operator's own OpenSSH client: agent, jump hosts and configuration
 //! just work, and host keys are checked.
 //!
-//! Short commands share one connection (`ControlMaster`). Each disk has a connection of its own:
-//! a shared one has a single cipher thread.
+//! Short commands share one connection (`ControlMaster`). A disk that travels through SSH has a connection of its
+//! own: a shared one has a single cipher thread.
 
 mod deploy;
 mod leash;
@@ -145,6 +145,18 @@ impl ConversionHost for SshHost {
         Ok(())
     }
 
+    async fn addresses(&self) -> Result<Vec<String>> {
+        if !self.spec.link {
+            return Ok(Vec::new());
+        }
+        // What leads from the orchestrator to the host leads from the other host as well, unless it is an alias or
+        // a way through a jump host; then the host's own address may.
+        let mut addresses = vec![self.address.clone()];
+        addresses.extend(self.remote().await?.agent.address().map(str::to_owned));
+        addresses.dedup();
+        Ok(addresses)
+    }
+
     async fn spawn(&self, agent: AgentCommand, stdio: AgentStdio) -> Result<AgentProcess> {
         let remote = self.remote().await?;
         let mut words = remote.agent.prefix();
@@ -157,12 +169,12 @@ impl ConversionHost for SshHost {
             words.push(text);
         }
         let line = format!("exec {}", quote::join(&words));
-        let mut command = self.script(matches!(stdio, AgentStdio::None), &line);
+        let mut command = self.script(!matches!(stdio, AgentStdio::Bulk(_)), &line);
         match stdio {
             AgentStdio::None => {
                 command.stdin(Stdio::null()).stdout(Stdio::null());
             }
-            AgentStdio::Socket(socket) => {
+            AgentStdio::Talk(socket) | AgentStdio::Bulk(socket) => {
                 command.stdin(socket.try_clone()?).stdout(socket);
             }
         }

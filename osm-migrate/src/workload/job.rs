@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::hook::When;
 use super::lease::Lease;
+use super::link::Link;
 use super::log::WorkloadLog;
 use super::preflight::Resolved;
 use super::side::Side;
@@ -20,6 +21,8 @@ use crate::{Error, ErrorKind, Event, Result, Step};
 pub(super) struct Clouds {
     pub(super) src: Side,
     pub(super) dst: Side,
+    /// How their hosts reach each other.
+    pub(super) link: Link,
 }
 
 /// The move of one workload, under a claim.
@@ -27,6 +30,7 @@ pub(super) struct Job<'a> {
     pub(super) migration: &'a WorkloadMigration,
     pub(super) src: &'a Side,
     pub(super) dst: &'a Side,
+    pub(super) link: &'a Link,
     pub(super) workload: &'a Workload,
     pub(super) resolved: &'a Resolved,
     /// The id of the source server, and of the job.
@@ -59,6 +63,7 @@ impl<'a> Job<'a> {
             migration,
             src,
             dst,
+            link: &clouds.link,
             workload,
             resolved,
             id,

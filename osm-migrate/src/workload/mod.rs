@@ -25,6 +25,7 @@ mod image_metadata;
 mod images;
 mod job;
 mod lease;
+mod link;
 mod log;
 mod moved;
 mod options;

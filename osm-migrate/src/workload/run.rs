@@ -13,6 +13,7 @@ use super::errand::Errand;
 use super::images::Way;
 use super::job::{Clouds, Job};
 use super::lease::Subject;
+use super::link::Link;
 use super::preflight::{Demand, Preflight, Resolved, check_quota};
 use super::side::Side;
 use super::tag;
@@ -145,7 +146,7 @@ impl WorkloadMigration {
         if hosts && !self.options.check {
             tokio::try_join!(self.src_host.prepare(), self.dst_host.prepare())?;
         }
-        Ok(Clouds { src, dst })
+        Ok(Clouds { src, dst, link: Link::default() })
     }
 
     /// Checks every workload before the first is touched.

@@ -1,4 +1,4 @@
-//! The bytes: copied by two agents joined by a socket pair, then hashed on both ends.
+//! The bytes: copied by two agents joined by a socket pair or by TLS, then hashed on both ends.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -69,6 +69,8 @@ impl Job<'_> {
     }
 
     async fn pull(&self, pair: &Pair<'_>) -> Result<Copied> {
+        let addresses = self.link.addresses(self.src, self.dst, self.migration.events.as_ref()).await?;
+        let stdio = if addresses.is_empty() { AgentStdio::Bulk } else { AgentStdio::Talk };
         let (near, far) = UnixStream::pair()?;
         let size = pair.from.size;
         let export = AgentCommand::Export(ExportArgs {
@@ -76,16 +78,18 @@ impl Job<'_> {
             identity: Some(pair.from.identity.clone()),
             compress: self.options().compress,
             delta: pair.seeded,
+            link: !addresses.is_empty(),
         });
-        let mut server = self.src.host.spawn(export, AgentStdio::Socket(OwnedFd::from(near))).await?;
+        let mut server = self.src.host.spawn(export, stdio(OwnedFd::from(near))).await?;
         let pull = AgentCommand::Pull(PullArgs {
             device: pair.to.path.clone(),
             size,
             identity: Some(pair.to.identity.clone()),
             compress: self.options().compress,
             delta: pair.seeded,
+            link: addresses.to_vec(),
         });
-        let client = self.dst.host.spawn(pull, AgentStdio::Socket(OwnedFd::from(far))).await?;
+        let client = self.dst.host.spawn(pull, stdio(OwnedFd::from(far))).await?;
         let disk = pair.disk;
         let heard = |report: &Report| {
             if let Report::Progress { copied, zeroed, total } = report {

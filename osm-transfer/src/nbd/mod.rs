@@ -11,6 +11,7 @@ mod wire;
 
 pub use self::client::{Client, ClientOptions, ExportInfo, list};
 pub use self::server::{Export, Server, ServerOptions};
+pub(crate) use self::tls::Pinned;
 pub use self::tls::{ClientTls, Fingerprint, ServerTls};
 pub use self::uri::{Address, Uri};
 pub use self::wire::{MalformedMessage, PeerIncompatible, PeerMisbehaved};

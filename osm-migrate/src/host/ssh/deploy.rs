@@ -24,6 +24,7 @@ const UPLOAD: Duration = Duration::from_secs(600);
 pub(super) struct Agent {
     path: String,
     sudo: bool,
+    address: Option<String>,
 }
 
 impl Agent {
@@ -45,7 +46,7 @@ impl Agent {
         if probe.size != Some(binary.len()) {
             upload(host, &probe.path, binary).await?;
         }
-        let agent = Self { path: probe.path, sudo: probe.sudo };
+        let agent = Self { path: probe.path, sudo: probe.sudo, address: probe.address };
         agent.check(host).await?;
         Ok(agent)
     }
@@ -53,6 +54,11 @@ impl Agent {
     /// Where it is.
     pub(super) fn path(&self) -> &str {
         &self.path
+    }
+
+    /// The address of the host that the connection came to.
+    pub(super) fn address(&self) -> Option<&str> {
+        self.address.as_deref()
     }
 
     /// Words before it: devices belong to root.
@@ -73,6 +79,7 @@ struct Probe {
     machine: String,
     sudo: bool,
     path: String,
+    address: Option<String>,
     /// Of the agent, when it is there.
     size: Option<usize>,
 }
@@ -84,6 +91,8 @@ impl Probe {
 echo "machine=$(uname -m)"
 if [ "$(id -u)" -ne 0 ] && sudo -n true 2>/dev/null; then echo sudo=yes; fi
 echo "path=$f"
+set -- ${{SSH_CONNECTION:-}}
+echo "address=${{3:-}}"
 if [ -x "$f" ]; then echo "size=$(wc -c < "$f")"; fi"#
         );
         let text = output(host, &script, Vec::new(), COMMAND).await?;
@@ -94,6 +103,7 @@ if [ -x "$f" ]; then echo "size=$(wc -c < "$f")"; fi"#
             machine: value("machine").ok_or_else(missing)?.trim().to_owned(),
             sudo: value("sudo").is_some(),
             path: value("path").ok_or_else(missing)?.to_owned(),
+            address: value("address").map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()),
             size: value("size").and_then(|size| size.trim().parse().ok()),
         })
     }

@@ -110,13 +110,7 @@ impl Client {
         let mut client = Self::start(one().await?, endpoint.clone(), options);
         if client.can(TransmissionFlags::NBD_FLAG_CAN_MULTI_CONN) {
             while client.connections.len() < options.connections {
-                let ready = one().await?;
-                if ready.negotiated.size != client.negotiated.size
-                    || ready.negotiated.flags != client.negotiated.flags
-                {
-                    return Err(Error::from(PeerMisbehaved::ExportChanged).with_endpoint(endpoint));
-                }
-                client.add(ready, options);
+                client.join(one().await?, options)?;
             }
         }
         Ok(client)
@@ -134,16 +128,48 @@ impl Client {
         export: &str,
         options: &ClientOptions,
     ) -> Result<Self> {
+        Self::over_all(vec![(Box::new(reader), Box::new(writer))], export, options).await
+    }
+
+    /// The same over several streams to one server, all of which are used if it says that they see the same
+    /// bytes (`NBD_FLAG_CAN_MULTI_CONN`), and the first alone if not.
+    ///
+    /// # Errors
+    /// As for `connect`; there is no stream.
+    pub async fn over_all(
+        streams: Vec<(Box<dyn AsyncRead + Send + Unpin>, Box<dyn AsyncWrite + Send + Unpin>)>,
+        export: &str,
+        options: &ClientOptions,
+    ) -> Result<Self> {
         let endpoint = format!("export `{export}` over a stream");
         let (export, options) = (export.to_owned(), options.clone());
-        let streams = transport::stream(reader, writer);
         runtime::run(async move {
-            let entering = handshake::enter(streams, None, &export, &options);
-            let ready =
-                within(options.timeout, entering).await.map_err(|error| error.with_endpoint(&endpoint))?;
-            Ok(Self::start(ready, endpoint, &options))
+            let mut client: Option<Self> = None;
+            for (reader, writer) in streams {
+                let entering = handshake::enter(transport::stream(reader, writer), None, &export, &options);
+                let entered = within(options.timeout, entering).await;
+                let ready = entered.map_err(|error| error.with_endpoint(&endpoint))?;
+                match &mut client {
+                    None => client = Some(Self::start(ready, endpoint.clone(), &options)),
+                    Some(client) => client.join(ready, &options)?,
+                }
+                if !client.as_ref().is_some_and(|first| first.can(TransmissionFlags::NBD_FLAG_CAN_MULTI_CONN))
+                {
+                    break;
+                }
+            }
+            client.ok_or_else(|| Error::new(ErrorKind::Config, "there is no stream to the server"))
         })
         .await
+    }
+
+    /// Takes one more connection, which must see the same bytes.
+    fn join(&mut self, ready: Ready, options: &ClientOptions) -> Result<()> {
+        if ready.negotiated.size != self.negotiated.size || ready.negotiated.flags != self.negotiated.flags {
+            return Err(Error::from(PeerMisbehaved::ExportChanged).with_endpoint(&self.endpoint));
+        }
+        self.add(ready, options);
+        Ok(())
     }
 
     fn start(ready: Ready, endpoint: String, options: &ClientOptions) -> Self {

@@ -22,6 +22,7 @@ use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
+pub(crate) use self::pinned::Pinned;
 use super::transport::{self, Reader, Writer};
 use crate::{Error, ErrorKind, Result, Retry};
 
@@ -85,7 +86,7 @@ impl ClientTls {
 
     fn verifier(&self, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>> {
         if let Some(fingerprint) = self.fingerprint {
-            return Ok(Arc::new(pinned::Pinned::new(fingerprint, provider)));
+            return Ok(Arc::new(Pinned::new(fingerprint, provider)));
         }
         let Some(folder) = &self.certificates else {
             let verifier = rustls_platform_verifier::Verifier::new(Arc::clone(provider));
@@ -152,7 +153,7 @@ impl fmt::Debug for ServerTls {
 }
 
 impl Fingerprint {
-    fn of(certificate: &CertificateDer<'_>) -> Self {
+    pub(crate) fn of(certificate: &CertificateDer<'_>) -> Self {
         let digest = ::ring::digest::digest(&::ring::digest::SHA256, certificate);
         let mut bytes = [0; 32];
         bytes.copy_from_slice(digest.as_ref());
