@@ -37,7 +37,7 @@ HOME='{home}' exec sh -c "$*""#,
         );
         stage.agent(
             r#"case "$2" in
-device) echo "{\"report\":\"device\",\"path\":\"$7\",\"size\":5}" >&2 ;;
+device) echo "{\"report\":\"devices\",\"devices\":[{\"path\":\"$7\",\"size\":5}]}" >&2 ;;
 hash) while [ -e "$OSM_AGENT_LEASH" ]; do sleep 0.05; echo '{"report":"heartbeat"}' >&2; done
       touch "$HOME/leash-gone" ;;
 esac"#,
@@ -107,8 +107,8 @@ async fn words_reach_the_agent_as_they_are() {
     let stage = Stage::new();
     let devices = "/dev/it's a $HOME `folder`";
     let spec = SshSpec { server: "conv".into(), devices: Some(devices.into()), ..SshSpec::default() };
-    let device = stage.host(spec).device(VOLUME, Duration::from_secs(1)).await.unwrap();
-    assert_eq!(device.path, Path::new(devices));
+    let found = stage.host(spec).devices_of(&[VOLUME.to_owned()], Duration::from_secs(1)).await.unwrap();
+    assert_eq!(found[0].path, Path::new(devices));
 }
 
 #[tokio::test]

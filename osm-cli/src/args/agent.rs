@@ -65,14 +65,15 @@ pub(crate) enum Agent {
         #[command(flatten)]
         identity: Identity,
     },
-    /// Find the device of an attached volume.
+    /// Find the devices of attached volumes.
     Device {
-        /// The volume's id.
-        volume: String,
+        /// The volumes' ids.
+        #[arg(required = true)]
+        volumes: Vec<String>,
         /// The folder where udev names devices by id.
         #[arg(long, value_name = "DIR")]
         devices: Option<PathBuf>,
-        /// How many seconds to wait for it.
+        /// How many seconds to wait for them.
         #[arg(long, default_value_t = 60)]
         wait: u64,
     },

@@ -19,8 +19,8 @@ pub(crate) async fn run(arguments: Agent) -> Result<ExitCode> {
         Agent::Hash { device, size, identity } => {
             agent::hash(HashArgs { device, size, identity: identity.into() }).await?;
         }
-        Agent::Device { volume, devices, wait } => {
-            agent::device(DeviceArgs { volume, devices, wait: Duration::from_secs(wait) }).await?;
+        Agent::Device { volumes, devices, wait } => {
+            agent::device(DeviceArgs { volumes, devices, wait: Duration::from_secs(wait) }).await?;
         }
         Agent::Link { addresses } => agent::link(LinkArgs { addresses }).await?,
         Agent::Probe { addresses, port, wait } => {

@@ -16,7 +16,6 @@ use std::sync::Arc;
 use osm_transfer::block::{BlockSource, ByteRange};
 use osm_transfer::hash::{Digest, DiskHash, HashOptions, differing, hash_disk, rehash_disk};
 use osm_transfer::transfer::{Advance, Progress};
-use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::disk::{named, open_source, uncached};
@@ -37,26 +36,18 @@ const LEAST_CHUNK: u64 = 64 << 10;
 /// both agents' memory.
 const MANY_CHUNKS: u64 = 1 << 20;
 
-/// The roots of both ends of a copy, in hex: of all that was read, and read again where it was written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Roots {
-    /// The root of the source's hash.
-    pub source: String,
-    /// The root of the copy's hash.
-    pub copy: String,
-}
-
 /// How the first `size` bytes of a disk are hashed, on either end.
 pub(super) fn hash_options(size: u64) -> HashOptions {
     let chunk_size = size.div_ceil(MANY_CHUNKS).next_power_of_two().max(LEAST_CHUNK);
     HashOptions { limit: Some(size), chunk_size, ..HashOptions::default() }
 }
 
-/// Hashes the source, sends its digests, and waits until the other end asks for the rest.
+/// Hashes the source, sends its digests, and waits until the other end asks for the rest; gives the root of
+/// the hash.
 pub(super) async fn offer(
     source: &Arc<dyn BlockSource>,
     (reader, writer): &mut (Reader, Writer),
-) -> Result<()> {
+) -> Result<Digest> {
     let hash = hash_disk(source, &hash_options(source.size()), Arc::new(())).await?;
     writer.write_all(&MAGIC).await?;
     writer.write_u64(hash.size).await?;
@@ -67,14 +58,14 @@ pub(super) async fn offer(
     writer.write_all(hash.root.as_bytes()).await?;
     writer.flush().await?;
     match reader.read_u8().await? {
-        GO_ON => Ok(()),
+        GO_ON => Ok(hash.root),
         other => Err(Error::new(ErrorKind::Agent, format!("byte {other} instead of the wish to go on"))),
     }
 }
 
-/// What both ends hash to, and where they differ.
+/// Where both ends differ.
 pub(super) struct Delta {
-    source: DiskHash,
+    /// Of the copy as it was.
     copy: DiskHash,
     pub(super) areas: Vec<ByteRange>,
 }
@@ -97,21 +88,20 @@ impl Delta {
         writer.write_u8(GO_ON).await?;
         writer.flush().await?;
         let areas = differing(&source, &copy);
-        Ok(Self { source, copy, areas })
+        Ok(Self { copy, areas })
     }
 
     /// Bytes that need not travel.
     pub(super) fn same(&self) -> u64 {
-        self.source.size - self.areas.iter().map(|area| area.len).sum::<u64>()
+        self.copy.size - self.areas.iter().map(|area| area.len).sum::<u64>()
     }
 
-    /// The roots of both ends, once the areas are written: they are read again, the rest was read before.
-    pub(super) async fn roots(self, device: &Path) -> Result<Roots> {
+    /// What the copy hashes to once the areas are written: they are read again, the rest was read before.
+    pub(super) async fn root(self, device: &Path) -> Result<Digest> {
         let disk = open_source(device).await?;
         uncached(disk.as_ref());
         let copy = rehash_disk(&disk, self.copy, &self.areas).await;
-        let copy = copy.map_err(|error| named(error.into(), device))?;
-        Ok(Roots { source: self.source.root.to_string(), copy: copy.root.to_string() })
+        Ok(copy.map_err(|error| named(error.into(), device))?.root)
     }
 }
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 use futures_util::future::try_join_all;
 use osm_transfer::block::{BlockSink, BlockSource};
 use osm_transfer::endpoint::{Endpoint, OpenOptions};
-use osm_transfer::hash::hash_disk;
+use osm_transfer::hash::{Digest, hash_disk};
 use osm_transfer::nbd::{Client, ClientOptions, Export, Server, ServerOptions};
-use osm_transfer::transfer::{Transfer, Verify};
+use osm_transfer::transfer::{Progress, Transfer, Verify};
 use rustix::fs::Advice;
 
 use super::delta::{self, Delta, Rest, hash_options};
@@ -23,8 +23,14 @@ use crate::{Error, ErrorKind, Result};
 /// within a heartbeat, and its last writes a little later.
 const LOCK_WAIT: Duration = Duration::from_secs(15);
 
-/// Serves `device`, read-only, until the client leaves.
-pub(super) async fn serve(args: ExportArgs, reader: Reader, writer: Writer) -> Result<()> {
+/// Serves `device`, read-only, until the client leaves, and hashes it: before where digests are compared, else
+/// afterwards. What it serves comes from it by the same reading, so the copy is held against another one.
+pub(super) async fn serve(
+    args: ExportArgs,
+    reader: Reader,
+    writer: Writer,
+    reporter: Reporter,
+) -> Result<()> {
     let source = open_source(&args.device).await?;
     Identity::check(args.identity.as_ref(), &args.device)?;
     let streams = match args.link {
@@ -32,13 +38,21 @@ pub(super) async fn serve(args: ExportArgs, reader: Reader, writer: Writer) -> R
         false => vec![(reader, writer)],
     };
     let mut streams = stdio::packed(args.compress, streams)?;
-    if args.delta {
-        uncached(source.as_ref());
-        delta::offer(&source, first(&mut streams)?).await?;
-    }
-    let server = Server::new(vec![Export::read_only("", source)], ServerOptions::default());
+    let offered = match args.delta {
+        true => {
+            uncached(source.as_ref());
+            Some(delta::offer(&source, first(&mut streams)?).await?)
+        }
+        false => None,
+    };
+    let server = Server::new(vec![Export::read_only("", Arc::clone(&source))], ServerOptions::default());
     let serving = streams.into_iter().map(|(reader, writer)| server.serve_stream(reader, writer));
     try_join_all(serving).await?;
+    let root = match offered {
+        Some(root) => root,
+        None => root(&source, source.size(), &args.device, Arc::new(())).await?,
+    };
+    reporter.say(Report::Hashed { size: source.size(), root: root.to_string() });
     Ok(())
 }
 
@@ -73,12 +87,12 @@ pub(super) async fn pull(args: PullArgs, reader: Reader, writer: Writer, reporte
     if let Err(error) = client.close().await {
         tracing::debug!(%error, "the source left before the goodbye");
     }
-    let roots = match delta {
-        Some(delta) => Some(delta.roots(&args.device).await?),
-        None => None,
+    let root = match delta {
+        Some(delta) => delta.root(&args.device).await?,
+        None => root(&open_source(&args.device).await?, args.size, &args.device, Arc::new(())).await?,
     };
     let (size, copied, zeroed) = (args.size, copied.copied, copied.zeroed);
-    reporter.say(Report::Pulled { size, copied, zeroed, same, roots });
+    reporter.say(Report::Pulled { size, copied, zeroed, same, root: root.to_string() });
     Ok(())
 }
 
@@ -111,12 +125,21 @@ pub(super) async fn hash(args: HashArgs, reporter: Reporter) -> Result<()> {
         let message = format!("the device has {} bytes, less than {}", source.size(), args.size);
         return Err(named(Error::new(ErrorKind::Agent, message), &args.device));
     }
-    uncached(source.as_ref());
-    let hash = hash_disk(&source, &hash_options(args.size), Arc::new(reporter.clone()))
-        .await
-        .map_err(|error| named(error.into(), &args.device))?;
-    reporter.say(Report::Hashed { size: hash.size, root: hash.root.to_string() });
+    let root = root(&source, args.size, &args.device, Arc::new(reporter.clone())).await?;
+    reporter.say(Report::Hashed { size: args.size, root: root.to_string() });
     Ok(())
+}
+
+/// What the first `size` bytes of a disk hash to, read anew.
+async fn root(
+    disk: &Arc<dyn BlockSource>,
+    size: u64,
+    device: &Path,
+    progress: Arc<dyn Progress>,
+) -> Result<Digest> {
+    uncached(disk.as_ref());
+    let hash = hash_disk(disk, &hash_options(size), progress).await;
+    Ok(hash.map_err(|error| named(error.into(), device))?.root)
 }
 
 /// Lets go of a disk's cached pages: what was written may be in memory only, which says nothing of the disk.
@@ -190,7 +213,7 @@ mod tests {
             let export =
                 ExportArgs { device: self.path("source"), identity: None, compress, delta, link: false };
             let (served, pulled) = tokio::join!(
-                Box::pin(serve(export, Box::new(near_read), Box::new(near_write))),
+                Box::pin(serve(export, Box::new(near_read), Box::new(near_write), reporter.clone())),
                 Box::pin(pull(args, Box::new(far_read), Box::new(far_write), reporter)),
             );
             (served, pulled, inbox.into_iter().collect())
@@ -276,7 +299,7 @@ mod tests {
             link: Vec::new(),
         };
         let (served, pulled) = tokio::join!(
-            Box::pin(serve(export, Box::new(near_read), Box::new(near_write))),
+            Box::pin(serve(export, Box::new(near_read), Box::new(near_write), reporter.clone())),
             Box::pin(pull(pull_args, Box::new(far_read), Box::new(far_write), reporter.clone())),
         );
         // Nobody came for what it serves.

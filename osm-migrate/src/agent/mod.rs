@@ -25,11 +25,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
 
-pub use self::delta::Roots;
 pub use self::device::DeviceSearch;
 pub use self::link::LINK_PORTS;
 pub use self::report::Report;
@@ -101,11 +101,11 @@ pub struct HashArgs {
 /// Arguments of `agent device`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceArgs {
-    /// The id of the volume.
-    pub volume: String,
+    /// The ids of the volumes.
+    pub volumes: Vec<String>,
     /// Where udev names devices by id, when not in the usual place.
     pub devices: Option<PathBuf>,
-    /// How long the device may take to appear.
+    /// How long the devices may take to appear.
     pub wait: Duration,
 }
 
@@ -136,7 +136,7 @@ pub enum AgentCommand {
     Pull(PullArgs),
     /// Hash the first bytes of a device.
     Hash(HashArgs),
-    /// Find the device of a volume.
+    /// Find the devices of volumes.
     Device(DeviceArgs),
     /// See whether two hosts reach each other.
     Link(LinkArgs),
@@ -193,7 +193,8 @@ impl AgentCommand {
                 words.extend(Identity::words(args.identity.as_ref()));
             }
             Self::Device(args) => {
-                words.extend(["device".into(), args.volume.clone().into()]);
+                words.push("device".into());
+                words.extend(args.volumes.iter().map(OsString::from));
                 words.extend(["--wait".into(), args.wait.as_secs().to_string().into()]);
                 if let Some(devices) = &args.devices {
                     words.extend(["--devices".into(), devices.clone().into()]);
@@ -235,16 +236,16 @@ pub struct Device {
     pub size: u64,
 }
 
-/// Serves a device, read-only, on standard input and output until the client leaves.
+/// Serves a device, read-only, on standard input and output until the client leaves, and hashes it.
 ///
 /// # Errors
 /// The device cannot be read, the client broke the protocol, or nobody hears the agent any more.
 pub async fn export(args: ExportArgs) -> Result<()> {
     let (reader, writer) = stdio::open()?;
-    report::alive(|_| disk::serve(args, reader, writer)).await
+    report::alive(|reporter| disk::serve(args, reader, writer, reporter)).await
 }
 
-/// Copies what standard input and output serve to a device.
+/// Copies what standard input and output serve to a device, and hashes the copy.
 ///
 /// # Errors
 /// The device cannot be written, is in use or too small, the server failed, or nobody hears the
@@ -262,14 +263,15 @@ pub async fn hash(args: HashArgs) -> Result<()> {
     report::alive(|reporter| disk::hash(args, reporter)).await
 }
 
-/// Finds the device of a volume.
+/// Finds the devices of volumes.
 ///
 /// # Errors
-/// It does not appear in time, is ambiguous, or nobody hears the agent any more.
+/// One does not appear in time, is ambiguous, or nobody hears the agent any more.
 pub async fn device(args: DeviceArgs) -> Result<()> {
     report::alive(|reporter| async move {
-        let device = DeviceSearch::new(args.devices).wait(&args.volume, args.wait).await?;
-        reporter.say(Report::Device(device));
+        let search = DeviceSearch::new(args.devices);
+        let found = args.volumes.iter().map(|volume| search.wait(volume, args.wait));
+        reporter.say(Report::Devices { devices: try_join_all(found).await? });
         Ok(())
     })
     .await

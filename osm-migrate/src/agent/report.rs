@@ -11,7 +11,7 @@ use osm_transfer::transfer::{Advance, Progress};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use super::{Device, LEASH, Roots};
+use super::{Device, LEASH};
 use crate::{Error, ErrorKind, Result};
 
 /// How long an agent may be silent.
@@ -42,8 +42,8 @@ pub enum Report {
         zeroed: u64,
         /// Bytes that were on both ends before, and did not travel.
         same: u64,
-        /// What both ends hash to, when they were compared.
-        roots: Option<Roots>,
+        /// The root of the copy's hash, in hex: of what was read from it once it was written.
+        root: String,
     },
     /// A disk was hashed.
     Hashed {
@@ -52,8 +52,11 @@ pub enum Report {
         /// The root of the hash, in hex.
         root: String,
     },
-    /// A device was found.
-    Device(Device),
+    /// Devices were found.
+    Devices {
+        /// In the order of the volumes.
+        devices: Vec<Device>,
+    },
     /// The other agent was reached, or not.
     Linked {
         /// The address and port where it was.
@@ -196,10 +199,10 @@ mod tests {
 
     #[test]
     fn a_report_is_one_line_of_json() {
-        let device = Report::Device(Device { path: "/dev/vdb".into(), size: 5 });
-        let line = serde_json::to_string(&device).unwrap();
-        assert_eq!(line, r#"{"report":"device","path":"/dev/vdb","size":5}"#);
-        assert_eq!(serde_json::from_str::<Report>(&line).unwrap(), device);
+        let found = Report::Devices { devices: vec![Device { path: "/dev/vdb".into(), size: 5 }] };
+        let line = serde_json::to_string(&found).unwrap();
+        assert_eq!(line, r#"{"report":"devices","devices":[{"path":"/dev/vdb","size":5}]}"#);
+        assert_eq!(serde_json::from_str::<Report>(&line).unwrap(), found);
     }
 
     #[test]

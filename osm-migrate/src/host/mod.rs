@@ -59,15 +59,15 @@ pub trait ConversionHost: fmt::Debug + Send + Sync {
     /// It cannot be started. That it fails later, its process tells.
     async fn spawn(&self, agent: AgentCommand, stdio: AgentStdio) -> Result<AgentProcess>;
 
-    /// The device of a volume that is attached to the host.
+    /// The devices of volumes that are attached to the host, in their order.
     ///
     /// # Errors
-    /// It does not appear within `wait`.
-    async fn device(&self, volume: &str, wait: Duration) -> Result<Device> {
-        let args = DeviceArgs { volume: volume.to_owned(), devices: self.devices(), wait };
-        let process = self.spawn(AgentCommand::Device(args), AgentStdio::None).await?;
+    /// One does not appear within `wait`.
+    async fn devices_of(&self, volumes: &[String], wait: Duration) -> Result<Vec<Device>> {
+        let args = DeviceArgs { volumes: volumes.to_vec(), devices: self.devices(), wait };
+        let mut process = self.spawn(AgentCommand::Device(args), AgentStdio::None).await?;
         match process.last_report(|_| {}).await? {
-            Some(Report::Device(device)) => Ok(device),
+            Some(Report::Devices { devices }) if devices.len() == volumes.len() => Ok(devices),
             _ => Err(no_result("agent device", self.server())),
         }
     }
@@ -79,7 +79,7 @@ pub trait ConversionHost: fmt::Debug + Send + Sync {
     async fn hash(&self, args: HashArgs) -> Result<String> {
         let size = args.size;
         let agent = AgentCommand::Hash(args);
-        let process = self.spawn(agent, AgentStdio::None).await?;
+        let mut process = self.spawn(agent, AgentStdio::None).await?;
         match process.last_report(|_| {}).await? {
             Some(Report::Hashed { root, size: hashed }) if hashed == size => Ok(root),
             _ => Err(no_result("agent hash", self.server())),
@@ -92,7 +92,7 @@ pub trait ConversionHost: fmt::Debug + Send + Sync {
     /// The host cannot tell.
     async fn probe(&self, addresses: &[String], port: u16, wait: Duration) -> Result<bool> {
         let args = ProbeArgs { addresses: addresses.to_vec(), port, wait };
-        let process = self.spawn(AgentCommand::Probe(args), AgentStdio::None).await?;
+        let mut process = self.spawn(AgentCommand::Probe(args), AgentStdio::None).await?;
         match process.last_report(|_| {}).await? {
             Some(Report::Probed { answers }) => Ok(answers),
             _ => Err(no_result("agent probe", self.server())),

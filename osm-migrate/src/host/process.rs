@@ -89,7 +89,7 @@ impl AgentProcess {
     ///
     /// # Errors
     /// As for `next`.
-    pub async fn last_report(mut self, mut heard: impl FnMut(&Report) + Send) -> Result<Option<Report>> {
+    pub async fn last_report(&mut self, mut heard: impl FnMut(&Report) + Send) -> Result<Option<Report>> {
         let mut last = None;
         while let Some(report) = self.next().await? {
             heard(&report);
@@ -136,11 +136,11 @@ mod tests {
 
     #[tokio::test]
     async fn the_last_word_counts_and_heartbeats_do_not() {
-        let process = shell(
-            r#"echo '{"report":"device","path":"/dev/vdb","size":5}' >&2; echo '{"report":"heartbeat"}' >&2"#,
+        let mut process = shell(
+            r#"echo '{"report":"hashed","size":5,"root":"ab"}' >&2; echo '{"report":"heartbeat"}' >&2"#,
         );
         let report = process.last_report(|_| {}).await.unwrap();
-        assert!(matches!(report, Some(Report::Device(device)) if device.size == 5));
+        assert!(matches!(report, Some(Report::Hashed { size: 5, .. })));
     }
 
     #[tokio::test]

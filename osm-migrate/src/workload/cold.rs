@@ -1,7 +1,9 @@
 //! A move, step by step: cold, or the cutover of what was seeded.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use osm_openstack::compute::Server;
 
 use super::boot::is_rejected;
@@ -11,7 +13,7 @@ use super::images::Way;
 use super::job::{Done, Job};
 use super::preflight::{Preflight, check_quota};
 use super::server::Present;
-use super::side::HostDevice;
+use super::side::{HostDevice, Side};
 use super::tag;
 use super::transfer::{Copied, Pair};
 use crate::{Error, ErrorKind, Outcome, Result, Step};
@@ -157,13 +159,30 @@ impl Job<'_> {
     }
 
     async fn attach_sources(&self, volumes: &[&str]) -> Result<Done<Vec<HostDevice>>> {
-        let mut devices = Vec::new();
-        for volume in volumes {
-            let device = self.src.attach_to_host(volume).await?;
-            self.record(Step::AttachSource, volume, device.path.to_str()).await?;
-            devices.push(device);
+        let volumes: Vec<String> = volumes.iter().map(|&volume| volume.to_owned()).collect();
+        self.at_once(&volumes, |volume| self.src.attach(&self.src.host_id, volume)).await?;
+        self.found(Step::AttachSource, self.src, &volumes).await
+    }
+
+    /// The devices of volumes that a step has attached.
+    async fn found(&self, step: Step, side: &Side, volumes: &[String]) -> Result<Done<Vec<HostDevice>>> {
+        let devices = side.devices(volumes).await?;
+        for (volume, device) in volumes.iter().zip(&devices) {
+            self.record(step, volume, device.path.to_str()).await?;
         }
         Ok(Done::new(devices, format!("{} volumes", volumes.len())))
+    }
+
+    /// Does the same with several volumes, as many at once as disks are copied.
+    async fn at_once<'v, F>(&self, volumes: &'v [String], work: impl Fn(&'v str) -> F) -> Result<()>
+    where
+        F: Future<Output = Result<()>> + Send,
+    {
+        let mut works = Vec::new();
+        for volume in volumes {
+            works.push(work(volume));
+        }
+        stream::iter(works).buffered(self.options().disks.max(1)).try_collect().await
     }
 
     async fn create_copies(
@@ -181,13 +200,8 @@ impl Job<'_> {
     }
 
     async fn attach_copies(&self, volumes: &[String]) -> Result<Done<Vec<HostDevice>>> {
-        let mut devices = Vec::new();
-        for volume in volumes {
-            let device = self.attach_copy(volume).await?;
-            self.record(Step::AttachDestination, volume, device.path.to_str()).await?;
-            devices.push(device);
-        }
-        Ok(Done::new(devices, format!("{} volumes", volumes.len())))
+        self.at_once(volumes, |volume| self.attach_copy(volume)).await?;
+        self.found(Step::AttachDestination, self.dst, volumes).await
     }
 
     pub(super) async fn let_go(&self) -> Result<Done<()>> {

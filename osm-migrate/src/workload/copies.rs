@@ -9,7 +9,7 @@ use super::image_metadata;
 use super::job::Job;
 use super::place::Place;
 use super::preflight::image_properties;
-use super::side::{HostDevice, named};
+use super::side::named;
 use super::tag;
 use crate::{Error, ErrorKind, Result, Step};
 
@@ -157,9 +157,8 @@ impl Job<'_> {
         self.dress(volume, disk.bootable, &wanted).await
     }
 
-    /// Attaches a copy to the conversion host and finds its device. It is ours, and nobody else
-    /// has it; anything else is refused.
-    pub(super) async fn attach_copy(&self, id: &str) -> Result<HostDevice> {
+    /// Attaches a copy to the conversion host. It is ours, and nobody else has it; anything else is refused.
+    pub(super) async fn attach_copy(&self, id: &str) -> Result<()> {
         let volume = self.dst.settled(id).await?;
         self.check_ours(&volume)?;
         if volume.metadata.get(tag::STATE).map(String::as_str) != Some(tag::SEEDING) {
@@ -173,7 +172,7 @@ impl Job<'_> {
             let message = "the destination volume is attached to another server, so it is not written";
             return Err(named(Error::new(ErrorKind::Blocked, message), id));
         }
-        self.dst.attach_to_host(id).await
+        self.dst.attach(&self.dst.host_id, id).await
     }
 
     /// Takes all copies off the conversion host.

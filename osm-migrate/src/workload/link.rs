@@ -51,8 +51,8 @@ async fn try_link(src: &Side, dst: &Side, addresses: &[String]) -> Result<Option
     let (near, far) = UnixStream::pair()?;
     let waits = AgentCommand::Link(LinkArgs { addresses: Vec::new() });
     let dials = AgentCommand::Link(LinkArgs { addresses: addresses.to_vec() });
-    let waiter = src.host.spawn(waits, AgentStdio::Talk(OwnedFd::from(near))).await?;
-    let dialler = dst.host.spawn(dials, AgentStdio::Talk(OwnedFd::from(far))).await?;
+    let mut waiter = src.host.spawn(waits, AgentStdio::Talk(OwnedFd::from(near))).await?;
+    let mut dialler = dst.host.spawn(dials, AgentStdio::Talk(OwnedFd::from(far))).await?;
     let (_, dialled) = tokio::try_join!(waiter.last_report(|_| {}), dialler.last_report(|_| {}))?;
     match dialled {
         Some(Report::Linked { at: Some(at), .. }) => {

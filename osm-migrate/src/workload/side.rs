@@ -12,7 +12,7 @@ use osm_openstack::network::Network;
 use osm_openstack::{Method, Observation, Poll, Session, wait_for};
 
 use super::tag;
-use crate::agent::{HashArgs, Identity};
+use crate::agent::{Device, HashArgs, Identity};
 use crate::host::address::find_server;
 use crate::{ConversionHost, Error, ErrorKind, Result, Step};
 
@@ -176,12 +176,14 @@ impl Side {
         Ok(settled.await?)
     }
 
-    /// Attaches a volume to the conversion host and finds its device there.
-    pub(super) async fn attach_to_host(&self, id: &str) -> Result<HostDevice> {
-        self.attach(&self.host_id, id).await?;
-        let device = self.host.device(id, DEVICE).await?;
-        let identity = Identity { volume: id.to_owned(), devices: self.host.devices() };
-        Ok(HostDevice { path: device.path, size: device.size, identity })
+    /// The devices of volumes that are attached to the conversion host, in their order.
+    pub(super) async fn devices(&self, volumes: &[String]) -> Result<Vec<HostDevice>> {
+        let devices = self.host.devices_of(volumes, DEVICE).await?;
+        let on_host = |(device, volume): (Device, &String)| {
+            let identity = Identity { volume: volume.clone(), devices: self.host.devices() };
+            HostDevice { path: device.path, size: device.size, identity }
+        };
+        Ok(devices.into_iter().zip(volumes).map(on_host).collect())
     }
 
     /// The volumes that this step of a job made; within one project those of other steps are here, too.

@@ -12,12 +12,12 @@ use super::disk::Disk;
 use super::job::{Done, Job};
 use super::side::HostDevice;
 use super::tag;
-use crate::agent::{AgentCommand, ExportArgs, PullArgs, Report, Roots};
+use crate::agent::{AgentCommand, ExportArgs, PullArgs, Report};
 use crate::host::{AgentProcess, AgentStdio};
 use crate::{Error, ErrorKind, Event, Result, Step};
 
-/// How long the serving agent may take to end after the copy.
-const END: Duration = Duration::from_secs(15);
+/// How long the serving agent may take to say why it failed.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// A disk that is ready to be copied.
 pub(super) struct Pair<'d> {
@@ -30,12 +30,19 @@ pub(super) struct Pair<'d> {
     pub(super) seeded: bool,
 }
 
+/// The roots of both ends of a copy, in hex.
+#[derive(Debug)]
+struct Roots {
+    source: String,
+    copy: String,
+}
+
 /// What a copy of a disk took.
 #[derive(Debug, Default)]
 pub(super) struct Copied {
     /// Bytes that travelled.
     pub(super) moved: u64,
-    /// What both ends hash to, where the copy has told it.
+    /// What both ends hash to, if it was made in this run.
     roots: Option<Roots>,
 }
 
@@ -89,42 +96,34 @@ impl Job<'_> {
             delta: pair.seeded,
             link: addresses.to_vec(),
         });
-        let client = self.dst.host.spawn(pull, stdio(OwnedFd::from(far))).await?;
+        let mut client = self.dst.host.spawn(pull, stdio(OwnedFd::from(far))).await?;
         let disk = pair.disk;
         let heard = |report: &Report| {
             if let Report::Progress { copied, zeroed, total } = report {
                 self.progress(&disk.device, &disk.label, *copied, *zeroed, *total);
             }
         };
-        let mut copy = std::pin::pin!(client.last_report(heard));
-        // The serving agent is listened to as well: what it says explains a copy that fails.
-        let copied = tokio::select! {
-            copied = &mut copy => copied,
-            served = drain(&mut server) => match served {
-                Ok(()) => copy.await,
-                Err(error) => Err(error),
-            },
-        };
-        let copied = match copied {
-            Ok(Some(Report::Pulled { size: pulled, copied: moved, zeroed, same, roots }))
-                if pulled == size =>
-            {
-                self.progress(&disk.device, &disk.label, moved, zeroed + same, size);
-                Copied { moved, roots }
-            }
-            Ok(_) => return Err(Error::new(ErrorKind::Agent, "the copy ended without a result")),
+        // The serving agent is listened to as well: what it says explains a copy that fails, and what it has read
+        // says what the copy must be.
+        let (pulled, served) = match tokio::try_join!(client.last_report(heard), server.last_report(|_| {})) {
+            Ok(reports) => reports,
             Err(error) => return Err(self.blame(&mut server, error).await),
         };
-        // All bytes are written and flushed. A server that ended badly may still have lied about some.
-        match timeout(END, drain(&mut server)).await {
-            Ok(served) => served.map(|()| copied),
-            Err(_) => Err(Error::new(ErrorKind::Agent, "the serving agent did not end")),
+        match (pulled, served) {
+            (
+                Some(Report::Pulled { size: pulled, copied: moved, zeroed, same, root: copy }),
+                Some(Report::Hashed { size: served, root: source }),
+            ) if pulled == size && served == size => {
+                self.progress(&disk.device, &disk.label, moved, zeroed + same, size);
+                Ok(Copied { moved, roots: Some(Roots { source, copy }) })
+            }
+            _ => Err(Error::new(ErrorKind::Agent, "the copy ended without a result")),
         }
     }
 
     /// When the stream breaks, both ends fail; the one that says why is believed.
     async fn blame(&self, server: &mut AgentProcess, error: Error) -> Error {
-        match timeout(Duration::from_secs(2), drain(server)).await {
+        match timeout(LAST_WORDS, server.last_report(|_| {})).await {
             Ok(Err(served)) if served.kind() != ErrorKind::Transfer => {
                 let message = format!("{}; the other end: {error}", served.chain());
                 Error::new(served.kind(), message)
@@ -171,8 +170,8 @@ impl Job<'_> {
     async fn verify_disk(&self, pair: &Pair<'_>, roots: Option<Roots>, point: &str) -> Result<()> {
         let size = pair.from.size;
         let Roots { source, copy } = match roots {
-            // A copy that brought an older state up to date has read all of both disks to do so.
             Some(roots) => roots,
+            // It was copied, and then the run ended.
             None => {
                 let (source, copy) = tokio::try_join!(
                     self.src.host.hash(pair.from.hash_args(size)),
@@ -200,11 +199,6 @@ impl Job<'_> {
         self.emit(Event::DiskVerified { workload, volume, digest }).await;
         Ok(())
     }
-}
-
-async fn drain(server: &mut AgentProcess) -> Result<()> {
-    while server.next().await?.is_some() {}
-    Ok(())
 }
 
 fn check_sizes(pair: &Pair<'_>) -> Result<()> {
