@@ -28,8 +28,11 @@ pub(super) fn run(ours: &Path, dir: &Path, rounds: u32) -> Result<()> {
         crate::measure::run(stage.work("seed").arg("fleet-001"))?;
         change(&stage, volumes, mib)?;
         let seeded = down(stage.work("cutover").arg("fleet-001"))?;
-        println!("{round:>5}{cold:>12.3}{seeded:>12.3}{:>10.3}", seeded / cold);
-        ratios.push(seeded / cold);
+        let ratio = seeded.seconds / cold.seconds;
+        println!("{round:>5}{:>12.3}{:>12.3}{ratio:>10.3}", cold.seconds, seeded.seconds);
+        println!("       cold:{}", cold.steps);
+        println!("       seeded:{}", seeded.steps);
+        ratios.push(ratio);
     }
     let spread = Spread::of(ratios).context("no round was measured")?;
     println!("seeded / cold: {spread} (wanted: 0.1)");
@@ -51,22 +54,38 @@ fn change(stage: &Stage, volumes: usize, mib: u64) -> Result<()> {
     Ok(())
 }
 
-/// The seconds from the stop of the source to the running server.
-fn down(command: &mut Command) -> Result<f64> {
+/// From the stop of the source to the running server.
+struct Down {
+    seconds: f64,
+    /// What each step took, in the order of their ends, those of a tenth of a second or more.
+    steps: String,
+}
+
+fn down(command: &mut Command) -> Result<Down> {
     let mut child = command.stdout(Stdio::piped()).spawn()?;
     let lines = BufReader::new(child.stdout.take().context("no output")?).lines();
-    let (mut stopped, mut runs) = (None, None);
+    let (mut stopped, mut runs, mut begun, mut steps) = (None, None, Instant::now(), String::new());
     for line in lines {
-        let line = line?;
-        let is = |event: &str, step: &str| {
-            line.contains(&format!("\"event\":\"{event}\"")) && line.contains(&format!("\"step\":\"{step}\""))
-        };
-        if is("step_started", "stop_source") {
-            stopped = Some(Instant::now());
-        } else if is("step_done", "create_server") {
-            runs = stopped.map(|stopped| stopped.elapsed());
+        let event: serde_json::Value = serde_json::from_str(&line?)?;
+        match (event["event"].as_str(), event["step"].as_str()) {
+            (Some("step_started"), Some(step)) => {
+                begun = Instant::now();
+                if step == "stop_source" {
+                    stopped = Some(begun);
+                }
+            }
+            (Some("step_done"), Some(step)) => {
+                let took = begun.elapsed().as_secs_f64();
+                if stopped.is_some() && runs.is_none() && took >= 0.1 {
+                    steps += &format!(" {step} {took:.1}");
+                }
+                if step == "create_server" {
+                    runs = stopped.map(|stopped| stopped.elapsed());
+                }
+            }
+            _ => {}
         }
     }
     ensure!(child.wait()?.success(), "{command:?} failed");
-    Ok(runs.context("no server was made")?.as_secs_f64())
+    Ok(Down { seconds: runs.context("no server was made")?.as_secs_f64(), steps })
 }
