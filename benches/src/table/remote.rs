@@ -55,6 +55,8 @@ impl Sshd {
         let mut sshd = Command::new("/usr/sbin/sshd");
         sshd.args(["-D", "-f", "/dev/null", "-p", &port.to_string(), "-o", "MaxStartups=100"]);
         sshd.args(["-o", "ListenAddress=127.0.0.1", "-o", "StrictModes=no", "-o", "PidFile=none"]);
+        // What this machine's root has in its .bashrc is not what is measured: bash reads it for a first shell only.
+        sshd.args(["-o", "SetEnv=SHLVL=2"]);
         for (option, file) in [("HostKey", "host_key"), ("AuthorizedKeysFile", "authorized_keys")] {
             sshd.arg("-o").arg(format!("{option}={}", folder.join(file).display()));
         }

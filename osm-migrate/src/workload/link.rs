@@ -44,6 +44,15 @@ impl Link {
         });
         Ok(found.await?)
     }
+
+    /// How disks have travelled, as the end of a sentence; nothing where none has.
+    pub(super) fn way(&self) -> &'static str {
+        match self.0.get() {
+            None => "",
+            Some(addresses) if addresses.is_empty() => " through this machine",
+            Some(_) => " from host to host",
+        }
+    }
 }
 
 /// Why two agents do not reach each other, if they do not.

@@ -57,7 +57,8 @@ impl Job<'_> {
         let copies = stream::iter(copies).buffered(self.options().disks.max(1));
         let copied: Vec<Copied> = copies.try_collect().await?;
         let moved: u64 = copied.iter().map(|copied| copied.moved).sum();
-        let detail = format!("{} disks, {} MiB travelled", pairs.len(), moved.div_ceil(1 << 20));
+        let way = self.link.way();
+        let detail = format!("{} disks, {} MiB travelled{way}", pairs.len(), moved.div_ceil(1 << 20));
         Ok(Done::new(copied, detail))
     }
 
