@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod agent;
+mod hosts;
 mod migrate;
 
 use std::ffi::OsString;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::limit::Limit;
 
 pub(crate) use self::agent::Agent;
+pub(crate) use self::hosts::{Deploy, Hosts, Which};
 pub(crate) use self::migrate::{Cleanup, Cut, Cutover, Migrate, Rehearse, Retry, Seed, Via, Workloads};
 #[cfg(feature = "demo")]
 pub(crate) use self::migrate::{Guest, Places};
@@ -85,6 +87,9 @@ pub(crate) enum Command {
     Retry(Box<Retry>),
     /// Give unfinished moves up: remove seeds and whatever else they made, put the sources back.
     Cleanup(Box<Cleanup>),
+    /// Make, check and delete conversion hosts.
+    #[command(subcommand)]
+    Hosts(Hosts),
     /// Tell where each workload of a data directory stands.
     Status(Status),
     /// Tell which object of the destination each object of the source became.

@@ -2,6 +2,7 @@
 #![cfg(feature = "demo")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
 
+#[allow(dead_code, reason = "each test program uses its part")]
 mod sshd;
 #[allow(dead_code, reason = "each test program uses its part")]
 mod stage;

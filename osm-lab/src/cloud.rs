@@ -263,6 +263,11 @@ impl Cloud {
         Ok(runs)
     }
 
+    /// From now on consoles show this public key as the SSH host key of their server, as cloud-init would.
+    pub fn show_host_key(&self, key: &str) {
+        self.world().nova.host_key = Some(key.trim().to_owned());
+    }
+
     /// The most requests that a service worked on at once.
     pub fn most_in_flight(&self, service: Service) -> usize {
         self.inner.flights.most(service)

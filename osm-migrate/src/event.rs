@@ -124,6 +124,27 @@ pub enum Event {
         /// What the operator can do.
         hint: Option<String>,
     },
+    /// A part of a conversion host was made, found or removed.
+    HostPart {
+        /// The name of its server.
+        host: String,
+        /// What: `security group os_migrate_conv`.
+        part: String,
+        /// What became of it.
+        outcome: Outcome,
+    },
+    /// A conversion host answers and has the agent.
+    HostReady {
+        /// The name of its server.
+        host: String,
+        /// How it is reached, as `--src-host` and `--dst-host` take it.
+        spec: String,
+    },
+    /// Agents of the destination's conversion host have tried to reach those of the source's.
+    HostsLinked {
+        /// Whether disks will travel from host to host.
+        direct: bool,
+    },
     /// Something the operator should know that stops nothing.
     Warning {
         /// The workload's name, when it concerns one.

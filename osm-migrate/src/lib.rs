@@ -12,6 +12,7 @@
 
 pub mod agent;
 mod cancel;
+pub mod conversion;
 mod data_dir;
 mod error;
 mod event;

@@ -5,6 +5,7 @@ mod copy;
 #[cfg(feature = "demo")]
 mod demo;
 mod flows;
+mod hosts;
 mod id_map;
 mod migrate;
 mod serve;
@@ -63,6 +64,7 @@ async fn dispatch(globals: &Globals<'_>, command: Command) -> Result<ExitCode> {
         Command::Rehearse(rehearse) => migrate::rehearse(globals, *rehearse).await,
         Command::Retry(retry) => migrate::retry(globals, *retry).await,
         Command::Cleanup(cleanup) => migrate::cleanup(globals, *cleanup).await,
+        Command::Hosts(hosts) => Box::pin(hosts::run(globals, hosts)).await,
         Command::Status(status) => status::run(globals, status).await,
         Command::IdMap(map) => id_map::run(globals, &map),
         Command::Copy(copy) => copy::run(globals, copy).await,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
+use osm_migrate::host::SshSpec;
 use osm_migrate::vars::SideVars;
 use osm_migrate::{DataDir, Event, EventSink, ExportOptions, HostSpec, Vars};
 use osm_model::FilterSet;
@@ -110,17 +111,32 @@ impl<'a> Setup<'a> {
         }
     }
 
-    /// The conversion host: the one that is named, else the one that the variables describe.
+    /// The conversion host: the one that is named, else the one that the variables describe, else the one that
+    /// `hosts deploy` has made.
     pub(crate) fn host(&self, side: Side, named: Option<&str>) -> Result<HostSpec> {
         let word = side.word();
-        match (named, self.side(side)) {
-            (Some(text), _) => text.parse().with_context(|| format!("--{word}-host")),
-            (None, Some(vars)) => Ok(vars.host_spec(self.data_dir.path().join("conversion/ssh.key"))),
-            (None, None) => Ok(format!("ssh:os_migrate_conv_{word}").parse()?),
+        if let Some(text) = named {
+            return text.parse().with_context(|| format!("--{word}-host"));
         }
+        let folder = self.conversion();
+        Ok(HostSpec::Ssh(match self.side(side) {
+            Some(vars) => vars.ssh(&folder),
+            None => {
+                let ssh = SshSpec::deployed(&format!("os_migrate_conv_{word}"), &folder);
+                // Without a key of ours, it was started by hand, by whoever knows how to log in there.
+                let user = ssh.key.is_some().then(|| SshSpec::USER.to_owned());
+                SshSpec { user, ..ssh }
+            }
+        }))
     }
 
-    fn side(&self, side: Side) -> Option<&SideVars> {
+    /// The folder of what conversion hosts are made with.
+    pub(crate) fn conversion(&self) -> PathBuf {
+        self.data_dir.path().join("conversion")
+    }
+
+    /// What the variables say of a cloud.
+    pub(crate) fn side(&self, side: Side) -> Option<&SideVars> {
         self.vars.as_ref().map(|vars| match side {
             Side::Src => &vars.src,
             Side::Dst => &vars.dst,

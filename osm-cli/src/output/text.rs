@@ -154,6 +154,11 @@ impl EventSink for Narrator {
                 let mark = self.mark(Outcome::Failed);
                 self.say(&format!("{mark} {workload}: failed at {step}; the source has been put back"));
             }
+            Event::HostPart { host, part, outcome } => self.say(&format!("{host}: {part}: {outcome}")),
+            Event::HostReady { host, spec } => self.say(&format!("{host} is ready: {spec}")),
+            Event::HostsLinked { direct: true } => self.say("disks will travel from host to host"),
+            // The warning beside it says why not.
+            Event::HostsLinked { direct: false } => {}
             Event::Warning { workload, message } => {
                 let workload = workload.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
                 self.say(&format!("  {} {workload}{message}", self.paint("note:", "33")));

@@ -92,6 +92,21 @@ impl Sshd {
         )
     }
 
+    /// This host under the name of a server that somebody has yet to make; its host key is to be learnt.
+    pub(crate) fn undeployed(&self, server: &str, devices: &Path) -> String {
+        let (port, user, key) = (self.port, &self.user, self.dir.path().join("user_key"));
+        format!(
+            "ssh:{server},address=127.0.0.1,port={port},user={user},key={},devices={}",
+            key.display(),
+            devices.display()
+        )
+    }
+
+    /// Its public host key.
+    pub(crate) fn host_key(&self) -> String {
+        fs::read_to_string(self.dir.path().join("host_key.pub")).unwrap()
+    }
+
     /// The agents that were copied here: their files.
     pub(crate) fn agent_files(&self) -> Vec<PathBuf> {
         let Ok(entries) = fs::read_dir(self.home().join(".cache/osm")) else { return Vec::new() };

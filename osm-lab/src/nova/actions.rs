@@ -45,7 +45,11 @@ pub(super) async fn act(call: Call, Path(id): Path<String>, body: Bytes) -> Answ
         "lock" => server.locked = true,
         "unlock" => server.locked = false,
         "os-getConsoleOutput" => {
-            return Ok(json(200, &json!({"output": format!("{} login: ", server.name)})));
+            let login = format!("{} login: ", server.name);
+            let keys = world.nova.host_key.as_ref().map(|key| {
+                format!("-----BEGIN SSH HOST KEY KEYS-----\n{key}\n-----END SSH HOST KEY KEYS-----\n")
+            });
+            return Ok(json(200, &json!({"output": keys.unwrap_or_default() + &login})));
         }
         "addSecurityGroup" => group(&mut world, &id, value, true)?,
         "removeSecurityGroup" => group(&mut world, &id, value, false)?,

@@ -180,4 +180,6 @@ pub(crate) struct Compute {
     pub(crate) servers: Table<Server>,
     pub(crate) flavors: Table<Flavor>,
     pub(crate) keypairs: Vec<Keypair>,
+    /// The SSH host key that consoles show.
+    pub(crate) host_key: Option<String>,
 }

@@ -236,7 +236,12 @@ mod tests {
             let (served, pulled, reports) = disks.copy(SIZE, compress, false).await;
             served.unwrap();
             pulled.unwrap();
-            assert!(matches!(reports.last(), Some(Report::Pulled { size: SIZE, .. })), "{reports:?}");
+            let root = disks.root("source", SIZE).await;
+            let told = |report: &Report| matches!(report, Report::Pulled { root: it, .. } | Report::Hashed { root: it, .. } if *it == root);
+            assert!(
+                reports.len() == 2 && reports.iter().all(told),
+                "both agents tell what they have read: {reports:?}"
+            );
             assert_eq!(fs::read(disks.path("source")).unwrap(), fs::read(disks.path("target")).unwrap());
             assert_eq!(disks.root("source", SIZE).await, disks.root("target", SIZE).await);
         }

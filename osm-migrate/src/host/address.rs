@@ -20,7 +20,7 @@ pub(crate) async fn find_server(compute: &Compute, name_or_id: &str) -> Result<S
 /// The address of the server of that id or name.
 pub(super) async fn of_server(session: &Session, name_or_id: &str) -> Result<String> {
     let server = find_server(&session.compute().await?, name_or_id).await?;
-    address(&server).ok_or_else(|| {
+    of(&server).ok_or_else(|| {
         Error::new(ErrorKind::Host, "the server has no address")
             .with_object(format!("conversion host {name_or_id}"))
             .with_hint("say where it answers: ssh:SERVER,address=...")
@@ -28,7 +28,7 @@ pub(super) async fn of_server(session: &Session, name_or_id: &str) -> Result<Str
 }
 
 /// A floating IP, else what its owner set, else a fixed address; IPv4 first.
-fn address(server: &Server) -> Option<String> {
+pub(crate) fn of(server: &Server) -> Option<String> {
     let of_type = |kind| {
         let mut found: Vec<_> = server.addresses_of_type(kind).collect();
         found.sort_by_key(|address| address.version);
@@ -54,11 +54,11 @@ mod tests {
             addresses: vec![("net".into(), vec![at("fd00::5", 6, "fixed"), at("10.0.0.5", 4, "fixed")])],
             ..Server::default()
         };
-        assert_eq!(address(&server).as_deref(), Some("10.0.0.5"));
+        assert_eq!(of(&server).as_deref(), Some("10.0.0.5"));
         server.access_ipv4 = Some("192.0.2.1".into());
-        assert_eq!(address(&server).as_deref(), Some("192.0.2.1"));
+        assert_eq!(of(&server).as_deref(), Some("192.0.2.1"));
         server.addresses[0].1.push(at("198.51.100.7", 4, "floating"));
-        assert_eq!(address(&server).as_deref(), Some("198.51.100.7"));
-        assert_eq!(address(&Server::default()), None);
+        assert_eq!(of(&server).as_deref(), Some("198.51.100.7"));
+        assert_eq!(of(&Server::default()), None);
     }
 }

@@ -1,6 +1,7 @@
 //! Conversion hosts: servers of a cloud that volumes are attached to while agents move their bytes.
 
 pub(crate) mod address;
+mod link;
 mod local;
 mod none;
 mod process;
@@ -20,6 +21,7 @@ use osm_openstack::Session;
 use crate::agent::{AgentCommand, Device, DeviceArgs, HashArgs, ProbeArgs, Report};
 use crate::{Error, ErrorKind, Result};
 
+pub use self::link::{Reach, reach};
 pub use self::local::LocalHost;
 pub use self::none::NoHost;
 pub use self::process::AgentProcess;
@@ -133,7 +135,7 @@ impl HostSpec {
 }
 
 /// The program to run as agent.
-fn agent_binary() -> Result<PathBuf> {
+pub(crate) fn agent_binary() -> Result<PathBuf> {
     match std::env::var_os(AGENT_BINARY) {
         Some(path) => Ok(path.into()),
         None => Ok(std::env::current_exe()?),

@@ -1,7 +1,7 @@
 //! How an operator names a conversion host: `local:SERVER` or `ssh:SERVER`, with options.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::{Error, ErrorKind, Result};
@@ -67,6 +67,35 @@ impl Default for SshSpec {
     }
 }
 
+impl SshSpec {
+    /// Who logs in on conversion hosts, unless said otherwise: the user of many cloud images.
+    pub const USER: &str = "cloud-user";
+
+    /// The host of this name as `hosts deploy` has made it, with what it has put into a folder: its key and what is
+    /// known of its host key, as far as they are there.
+    pub fn deployed(server: &str, folder: &Path) -> Self {
+        let there = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
+        Self {
+            server: server.to_owned(),
+            key: there("ssh.key"),
+            known_hosts: there("known_hosts"),
+            ..Self::default()
+        }
+    }
+
+    /// The same host, to be made: what is not there yet is put into the folder.
+    #[must_use]
+    pub fn to_deploy(self, folder: &Path) -> Self {
+        let known_hosts = self.known_hosts.unwrap_or_else(|| folder.join("known_hosts"));
+        Self {
+            user: Some(self.user.unwrap_or_else(|| Self::USER.to_owned())),
+            key: Some(self.key.unwrap_or_else(|| folder.join("ssh.key"))),
+            known_hosts: Some(known_hosts),
+            ..self
+        }
+    }
+}
+
 impl HostSpec {
     /// Name or id of the host's Nova server.
     pub fn server(&self) -> &str {
@@ -125,12 +154,31 @@ impl FromStr for HostSpec {
     }
 }
 
+/// As it is given on a command line.
 impl fmt::Display for HostSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Local { server, .. } => write!(f, "local:{server}"),
-            Self::Ssh(ssh) => write!(f, "ssh:{}", ssh.server),
+        let ssh = match self {
+            Self::Local { server, devices } => {
+                write!(f, "local:{server}")?;
+                return devices.iter().try_for_each(|devices| write!(f, ",devices={}", devices.display()));
+            }
+            Self::Ssh(ssh) => ssh,
+        };
+        write!(f, "ssh:{}", ssh.server)?;
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        for (key, value) in [
+            ("address", ssh.address.clone()),
+            ("port", ssh.port.map(|port| port.to_string())),
+            ("user", ssh.user.clone()),
+            ("key", path(&ssh.key)),
+            ("known-hosts", path(&ssh.known_hosts)),
+            ("host-key", ssh.accept_new.then(|| "accept-new".to_owned())),
+            ("devices", path(&ssh.devices)),
+            ("link", (!ssh.link).then(|| "no".to_owned())),
+        ] {
+            value.iter().try_for_each(|value| write!(f, ",{key}={value}"))?;
         }
+        Ok(())
     }
 }
 
@@ -156,12 +204,14 @@ mod tests {
             link: false,
         };
         assert_eq!(spec, HostSpec::Ssh(expected));
+        assert_eq!(spec.to_string().parse::<HostSpec>().unwrap(), spec);
     }
 
     #[test]
     fn local_hosts_have_devices_only() {
         let spec: HostSpec = "local:conv,devices=/dev/disk/by-id".parse().unwrap();
         assert_eq!(spec.server(), "conv");
+        assert_eq!(spec.to_string(), "local:conv,devices=/dev/disk/by-id");
         assert!("local:conv,user=root".parse::<HostSpec>().is_err());
     }
 

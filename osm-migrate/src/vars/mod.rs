@@ -3,6 +3,7 @@
 //! What a variable does here says docs/variables.md, and `table` says it to the program.
 
 mod document;
+mod host;
 mod side;
 mod table;
 #[cfg(test)]
@@ -18,6 +19,7 @@ pub use self::side::SideVars;
 
 use self::document::Document;
 use self::table::{FILTERS, Support};
+use crate::conversion::KeyKind;
 use crate::{Error, ErrorKind, Result};
 
 /// What variables files say. `Debug` never shows secrets.
@@ -47,6 +49,10 @@ pub struct Vars {
     pub cleanup: Option<bool>,
     /// How long a cloud may take for one thing.
     pub timeout: Option<Duration>,
+    /// How a key for conversion hosts is made where there is none.
+    pub key_kind: KeyKind,
+    /// How long a conversion host may take to come up.
+    pub deploy_timeout: Option<Duration>,
     /// What the operator should know: names that are not known, variables that have no effect.
     pub warnings: Vec<String>,
 }
@@ -93,6 +99,10 @@ impl Vars {
             stop: document.flag("os_migrate_workload_stop_before_migration")?,
             cleanup: document.flag("os_migrate_workload_cleanup_on_failure")?,
             timeout: document.seconds("os_migrate_timeout")?.map(Duration::from_secs),
+            key_kind: host::key_kind(document)?,
+            deploy_timeout: document
+                .seconds("os_migrate_conversion_host_deploy_timeout")?
+                .map(Duration::from_secs),
             warnings,
         })
     }

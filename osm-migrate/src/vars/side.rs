@@ -1,16 +1,14 @@
 //! The variables of one cloud.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use osm_model::yaml::{Map, Node};
 use osm_openstack::CloudConfig;
 
 use super::document::{Document, kind_of};
+use crate::Result;
+use crate::conversion::HostPlan;
 use crate::host::SshSpec;
-use crate::{HostSpec, Result};
-
-/// The user that OS Migrate's conversion hosts have.
-const SSH_USER: &str = "cloud-user";
 
 /// What the variables say of one cloud. `Debug` never shows secrets.
 #[derive(Debug, Clone)]
@@ -25,6 +23,12 @@ pub struct SideVars {
     pub user: String,
     /// The private key, when it is named.
     pub key: Option<PathBuf>,
+    /// What the conversion host is to be.
+    pub plan: HostPlan,
+    /// Whether `hosts deploy` is to make it.
+    pub deploy: bool,
+    /// Whether `hosts delete` is to delete it.
+    pub delete: bool,
 }
 
 impl SideVars {
@@ -43,21 +47,23 @@ impl SideVars {
             address,
             user: document
                 .text("os_migrate_conversion_host_ssh_user")?
-                .unwrap_or_else(|| SSH_USER.to_owned()),
+                .unwrap_or_else(|| SshSpec::USER.to_owned()),
             key: document.path("os_migrate_conversion_keypair_private_path")?,
+            plan: super::host::plan(document, side)?,
+            deploy: document.flag(&format!("os_migrate_deploy_{side}_conversion_host"))?.unwrap_or(true),
+            delete: document.flag(&format!("os_migrate_delete_{side}_conversion_host"))?.unwrap_or(true),
         })
     }
 
-    /// The conversion host. `usual_key` is used when no key is named and that file is there.
-    pub fn host_spec(&self, usual_key: PathBuf) -> HostSpec {
-        let key = self.key.clone().or_else(|| usual_key.is_file().then_some(usual_key));
-        HostSpec::Ssh(SshSpec {
-            server: self.host.clone(),
+    /// The conversion host, with what `hosts deploy` has put into the folder `conversion`.
+    pub fn ssh(&self, conversion: &Path) -> SshSpec {
+        let deployed = SshSpec::deployed(&self.host, conversion);
+        SshSpec {
             address: self.address.clone(),
             user: Some(self.user.clone()),
-            key,
-            ..SshSpec::default()
-        })
+            key: self.key.clone().or(deployed.key),
+            ..deployed
+        }
     }
 }
 

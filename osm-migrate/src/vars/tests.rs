@@ -3,7 +3,7 @@ use std::path::Path;
 use osm_model::Kind;
 
 use super::*;
-use crate::HostSpec;
+use crate::conversion::FloatingIpPlan;
 
 fn parse(text: &str) -> Result<Vars> {
     Vars::parse([(Path::new("vars.yml"), text)])
@@ -53,11 +53,12 @@ fn a_whole_file_is_understood() {
     assert!(networks.matches("osm_net") && networks.matches("osm_other") && !networks.matches("osm_uch"));
     assert!(vars.filters.get(Kind::Subnet).matches("anything"));
     assert_eq!((vars.stop, vars.timeout), (Some(true), Some(Duration::from_secs(3600))));
-    let HostSpec::Ssh(host) = vars.src.host_spec("/nowhere/ssh.key".into()) else { panic!("ssh") };
+    let host = vars.src.ssh(Path::new("/nowhere"));
     assert_eq!((host.server.as_str(), host.user.as_deref()), ("my_host", Some("cloud-user")));
     assert_eq!((host.address, host.key), (None, None));
     assert_eq!(vars.dst.address.as_deref(), Some("203.0.113.9"));
     assert_eq!(vars.dst.host, "os_migrate_conv_dst");
+    assert_eq!(vars.dst.plan.floating_ip, FloatingIpPlan::Address("203.0.113.9".to_owned()));
 }
 
 #[test]
@@ -83,7 +84,7 @@ fn what_is_not_known_or_has_no_effect_is_told() {
         "os_migrate_data_dri: /x\n\
          os_migrate_src_filter_current_project: false\n\
          os_migrate_conversion_rhsm_password: hunter2\n\
-         os_migrate_conversion_image_name: centos\n\
+         os_migrate_workload_boot_volume_prefix: copy-\n\
          my_own: 1\n",
     );
     let vars = vars.unwrap();
@@ -94,7 +95,7 @@ fn what_is_not_known_or_has_no_effect_is_told() {
     told(&["vars.yml, line 1: ", "`os_migrate_data_dri`", "`os_migrate_data_dir` is the nearest"]);
     told(&["`os_migrate_src_filter_current_project: false` is not supported yet"]);
     told(&["`os_migrate_conversion_rhsm_password` has no effect"]);
-    told(&["`os_migrate_conversion_image_name` is not supported yet"]);
+    told(&["`os_migrate_workload_boot_volume_prefix` is not supported yet"]);
     told(&["no variable `my_own`; it has no effect"]);
     assert!(!vars.warnings.concat().contains("hunter2"));
 }
@@ -136,4 +137,33 @@ fn every_mistake_names_the_variable_and_the_fix() {
         assert_eq!(error.kind(), ErrorKind::Config);
         assert!(!said.contains("hunter2") && !said.contains("12345"), "{said}");
     }
+}
+
+#[test]
+fn a_conversion_host_is_what_the_variables_say() {
+    let vars = parse(
+        "os_migrate_conversion_image_name: both\n\
+         os_migrate_src_conversion_image_name: mine\n\
+         os_migrate_conversion_flavor_name: m1.conv\n\
+         os_migrate_src_conversion_manage_network: false\n\
+         os_migrate_src_conversion_net_name: provider\n\
+         os_migrate_src_conversion_manage_fip: false\n\
+         os_migrate_dst_conversion_host_boot_from_volume: true\n\
+         os_migrate_dst_conversion_subnet_dns_nameservers: ['192.0.2.53']\n\
+         os_migrate_conversion_subnet_alloc_start: 192.168.10.10\n\
+         os_migrate_conversion_subnet_alloc_end: 192.168.10.99\n\
+         os_migrate_delete_dst_conversion_host: false\n\
+         os_migrate_conversion_keypair_generate: false\n",
+    );
+    let vars = vars.unwrap();
+    let (src, dst) = (&vars.src.plan, &vars.dst.plan);
+    assert_eq!((src.image.as_str(), dst.image.as_str()), ("mine", "both"));
+    assert_eq!((src.flavor.as_deref(), src.network.managed), (Some("m1.conv"), false));
+    assert_eq!((src.network.name.as_str(), &src.floating_ip), ("provider", &FloatingIpPlan::None));
+    assert_eq!((src.boot_volume_gib, dst.boot_volume_gib), (None, Some(20)));
+    assert_eq!(dst.network.dns, ["192.0.2.53"]);
+    assert_eq!(dst.network.pool, Some(("192.168.10.10".into(), "192.168.10.99".into())));
+    assert!(vars.src.delete && !vars.dst.delete && !vars.key_kind.generate);
+    let error = parse("os_migrate_dst_conversion_subnet_dns_nameservers: 8.8.8.8\n").unwrap_err();
+    assert!(error.to_string().contains("os_migrate_dst_conversion_subnet_dns_nameservers"), "{error}");
 }

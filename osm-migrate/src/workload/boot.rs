@@ -4,9 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use osm_openstack::compute::Server;
-use osm_openstack::{ErrorKind as CloudError, Method, Observation, Poll, wait_for};
-use serde::Deserialize;
-use serde_json::json;
+use osm_openstack::{ErrorKind as CloudError, Observation, Poll, wait_for};
 
 use super::job::{Done, Job};
 use super::tag;
@@ -76,18 +74,10 @@ impl Job<'_> {
     }
 
     async fn silent_console(&self, id: &str, wanted: &str, wait: Duration) -> Result<Option<String>> {
-        #[derive(Deserialize)]
-        struct Console {
-            output: String,
-        }
-        let path = format!("servers/{id}/action");
-        let body = json!({"os-getConsoleOutput": {"length": LINES}});
         let last = Mutex::new(String::new());
         let what = format!("console of server {id}");
         let shown = wait_for(&what, wait, Poll::default(), || async {
-            let request =
-                self.dst.compute.service().request("read console", Method::POST, path.clone()).json(&body);
-            let Console { output } = request.decode().await?;
+            let output = self.dst.compute.console(id, LINES).await?;
             if output.contains(wanted) {
                 return Ok(Observation::Ready(()));
             }

@@ -77,7 +77,7 @@ impl Job<'_> {
     }
 
     async fn pull(&self, pair: &Pair<'_>) -> Result<Copied> {
-        let addresses = self.link.addresses(self.src, self.dst, self.migration.events.as_ref()).await?;
+        let addresses = self.link.addresses(self.src, self.dst, self.migration.events.as_ref()).await;
         let stdio = if addresses.is_empty() { AgentStdio::Bulk } else { AgentStdio::Talk };
         let (near, far) = UnixStream::pair()?;
         let size = pair.from.size;

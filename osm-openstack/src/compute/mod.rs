@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use reqwest::Method;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::discovery::Microversion;
@@ -173,6 +173,18 @@ impl Compute {
             })
         })
         .await
+    }
+
+    /// The last lines of a server's console.
+    pub async fn console(&self, id: &str, lines: u32) -> Result<String> {
+        #[derive(Deserialize)]
+        struct Console {
+            output: Option<String>,
+        }
+        let body = json!({"os-getConsoleOutput": {"length": lines}});
+        let request = self.service.request("read console", Method::POST, format!("servers/{id}/action"));
+        let Console { output } = request.json(&body).decode().await?;
+        Ok(output.unwrap_or_default())
     }
 
     /// Adds to a server's metadata; keys not named keep their value.

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use osm_transfer::Retry;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -154,7 +155,9 @@ async fn output(host: &SshHost, script: &str, input: Vec<u8>, limit: Duration) -
                 "an unknown host key is refused: add it to your known hosts, name a file that has it with \
                  known-hosts=FILE, or take a host that was never seen before with host-key=accept-new",
             ),
-            Some(255) => error.with_hint("see whether `ssh` to this address works without a question"),
+            Some(255) => error
+                .with_retry(Retry::Safe)
+                .with_hint("see whether `ssh` to this address works without a question"),
             _ => error,
         });
     }

@@ -126,6 +126,9 @@ pub struct BlockDeviceMapping {
     /// The disk's bus.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disk_bus: Option<String>,
+    /// How many GiB a volume gets that is made of something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub volume_size: Option<u64>,
 }
 
 impl BlockDeviceMapping {
@@ -144,6 +147,7 @@ impl BlockDeviceMapping {
             uuid: volume.into(),
             device_name: None,
             disk_bus: None,
+            volume_size: None,
         }
     }
 
