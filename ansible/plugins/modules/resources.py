@@ -6,11 +6,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: resources
-short_description: Exports, imports, moves or validates with osm-cli
+short_description: Exports, imports, moves, validates and makes conversion hosts with osm-cli
 version_added: 0.1.0
 description:
   - Reads one kind of resource of an OpenStack project to a YAML file, creates in another project what such a file
-    describes, moves servers or volumes with their bytes, or checks the files of a folder.
+    describes, moves servers or volumes with their bytes, checks the files of a folder, or makes, checks and deletes
+    conversion hosts.
   - Takes the variables of OS Migrate as they are, and runs C(osm-cli) on the host of the task.
   - The variables reach C(osm-cli) through a pipe. No secret is in an argument or in a file.
 options:
@@ -18,9 +19,9 @@ options:
     description: What to do.
     type: str
     required: true
-    choices: [export, import, migrate, validate]
+    choices: [export, import, migrate, validate, deploy_hosts, check_hosts, delete_hosts]
   kind:
-    description: The kind of resource, such as V(networks); to migrate V(workloads) or V(detached_volumes). Not needed to validate.
+    description: The kind of resource, such as V(networks); to migrate V(workloads) or V(detached_volumes). Not needed otherwise.
     type: str
   variables:
     description:
@@ -36,8 +37,8 @@ options:
     default: osm-cli
 attributes:
   check_mode:
-    description: Tells what would change, and writes nothing.
-    support: full
+    description: Tells what would change, and writes nothing. What would become of conversion hosts is not told.
+    support: partial
 author:
   - The osm authors
 """
@@ -67,9 +68,15 @@ resources:
   type: list
   elements: dict
   sample: [{kind: networks, name: web, source_id: 0f5c1b0e, destination_id: 77a1c0de, outcome: created, result: changed}]
+hosts:
+  description: How each conversion host that answers is reached.
+  returned: after deploy_hosts and check_hosts
+  type: list
+  elements: dict
+  sample: [{host: os_migrate_conv_src, spec: "ssh:os_migrate_conv_src,address=192.0.2.7,user=cloud-user"}]
 summary:
-  description: How many resources had each outcome.
-  returned: after export and import
+  description: How many resources, or parts of conversion hosts, had each outcome.
+  returned: after everything but validate
   type: dict
   sample: {created: 1, updated: 0, unchanged: 7, written: 0, skipped: 0, failed: 0}
 errors:
@@ -116,6 +123,8 @@ def secrets(variables):
 def arguments(module, executable):
     """The command line. It holds no secret: the variables come through standard input."""
     action = module.params["action"]
+    if action.endswith("_hosts"):
+        return [executable, "--output=json", "hosts", action.removesuffix("_hosts"), "--vars=/dev/stdin"]
     words = [executable, "--output=json", action, "--vars=/dev/stdin"]
     if action == "validate":
         return words
@@ -156,6 +165,8 @@ def errors_of(told, summary):
 def run(module):
     """Runs osm-cli, and ends the task with what it told."""
     executable = module.get_bin_path(module.params["executable"], required=True)
+    if module.check_mode and module.params["action"] in ("deploy_hosts", "delete_hosts"):
+        module.exit_json(skipped=True, msg="what would become of conversion hosts cannot be told without doing it")
     variables = {name: value for name, value in module.params["variables"].items() if value is not None}
     code, output, complaints = module.run_command(
         # JSON is YAML too, and quotes whatever needs it.
@@ -179,6 +190,10 @@ def run(module):
         if event.get("event") == "warning":
             module.warn(event["message"])
     result = {"changed": summary.get("changed", False), "resources": resources, "summary": summary}
+    if module.params["action"].endswith("_hosts"):
+        members = ("host", "spec")
+        ready = [event for event in told if event.get("event") == "host_ready"]
+        result["hosts"] = [{member: event[member] for member in members} for event in ready]
     if code != 0:
         errors = errors_of(told, summary) or [complaints.strip() or f"osm-cli ended with exit code {code}"]
         module.fail_json(msg="\n".join(errors), errors=errors, rc=code, **result)
@@ -189,7 +204,11 @@ def main():
     """Entry point of the module."""
     module = AnsibleModule(
         argument_spec={
-            "action": {"type": "str", "required": True, "choices": ["export", "import", "migrate", "validate"]},
+            "action": {
+                "type": "str",
+                "required": True,
+                "choices": ["export", "import", "migrate", "validate", "deploy_hosts", "check_hosts", "delete_hosts"],
+            },
             "kind": {"type": "str"},
             "variables": {"type": "dict", "required": True, "no_log": True},
             "executable": {"type": "str", "default": "osm-cli"},

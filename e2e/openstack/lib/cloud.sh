@@ -47,6 +47,18 @@ create_databases() {
   touch "$E2E_DIR/$cloud/databases-done"
 }
 
+# The external networks reach each other, as those of two sites would, and nothing beyond: what goes elsewhere ends here.
+join_external() {
+  local cloud=$1 bridge=osm-ext-$1 other
+  for other in "${CLOUDS[@]}"; do
+    [ "$other" = "$cloud" ] || { record_made "rule iif $bridge to ${EXTERNAL[$other]}.0/24 lookup main"
+      ip rule add iif "$bridge" to "${EXTERNAL[$other]}.0/24" lookup main pref 1000; }
+  done
+  record_made "rule iif $bridge prohibit"
+  ip rule add iif "$bridge" prohibit pref 1001
+  sysctl -q "net.ipv4.conf.$bridge.forwarding=1"
+}
+
 start_identity() {
   local cloud=$1 bridge=osm-ext-$1
   if ! ip link show "$bridge" >/dev/null 2>&1; then
@@ -54,6 +66,7 @@ start_identity() {
     ip link add "$bridge" type bridge
     ip address add "${EXTERNAL[$cloud]}.1/24" dev "$bridge"
     ip link set "$bridge" up
+    join_external "$cloud"
   fi
   spawn_service "$cloud" keystone keystone keystone-wsgi-public "${ADDRESS[$cloud]}:5000" 8
   spawn_service "$cloud" placement openstack-placement placement-api "${ADDRESS[$cloud]}:8778" 4

@@ -66,6 +66,8 @@ remove_made() {
     case $kind in
       link) ip link delete "$name" 2>/dev/null || true ;;
       file) rm -f "$name" ;;
+      # shellcheck disable=SC2086 # the rule is words
+      rule) ip rule delete $name 2>/dev/null || true ;;
       replaced) if [ -e "$E2E_DIR/${name##*/}.saved" ]; then cp -p "$E2E_DIR/${name##*/}.saved" "$name"; fi ;;
     esac
   done <"$E2E_DIR/made"

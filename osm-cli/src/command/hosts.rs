@@ -1,13 +1,13 @@
 //! `osm-cli hosts deploy`, `check` and `delete`
 
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use osm_migrate::conversion::{Deployment, FloatingIpPlan, HostPlan, check_link};
 use osm_migrate::host::Reach;
-use osm_migrate::{Event, EventSink, HostSpec};
+use osm_migrate::{Event, EventSink, HostSpec, Summary};
 
 use super::Globals;
 use super::setup::{Setup, Side};
@@ -17,8 +17,13 @@ use crate::{exit, output};
 /// How long a host may take, unless said otherwise.
 const LIMIT: Duration = Duration::from_secs(600);
 
+/// How often it is tried whether the hosts reach each other once a rule was made: each try waits some seconds for an
+/// answer, and a cloud takes some to let packets through.
+const TRIES: u32 = 5;
+
 pub(crate) async fn run(globals: &Globals<'_>, arguments: Hosts) -> Result<ExitCode> {
-    let events = output::event_sink(globals.output);
+    let counting = Arc::new(Counting { inner: output::event_sink(globals.output), parts: Mutex::default() });
+    let events: Arc<dyn EventSink> = Arc::clone(&counting) as _;
     let (which, deploy) = match &arguments {
         Hosts::Deploy(deploy) => (&deploy.which, Some(deploy.as_ref())),
         Hosts::Check(which) | Hosts::Delete(which) => (which, None),
@@ -49,6 +54,7 @@ pub(crate) async fn run(globals: &Globals<'_>, arguments: Hosts) -> Result<ExitC
             *slot = Some(opened.with_context(|| format!("the conversion host of {}", side.word()))?);
         }
     }
+    let checks = matches!(arguments, Hosts::Check(_));
     let [src, dst] = sides;
     if src.is_none() && dst.is_none() {
         return Err(exit::usage("no cloud is named: give --src CLOUD, --dst CLOUD or both"));
@@ -62,7 +68,26 @@ pub(crate) async fn run(globals: &Globals<'_>, arguments: Hosts) -> Result<ExitC
         Hosts::Deploy(_) => Box::pin(together(src, dst, true, events.as_ref())).await?,
         Hosts::Check(_) => Box::pin(together(src, dst, false, events.as_ref())).await?,
     }
-    Ok(ExitCode::from(exit::DONE))
+    if checks {
+        return Ok(ExitCode::from(exit::DONE));
+    }
+    let parts = counting.parts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    Ok(super::flows::closed(&parts, events.as_ref()))
+}
+
+/// Passes events on, and counts what became of the parts of hosts.
+struct Counting {
+    inner: Arc<dyn EventSink>,
+    parts: Mutex<Summary>,
+}
+
+impl EventSink for Counting {
+    fn emit(&self, event: &Event) {
+        if let Event::HostPart { outcome, .. } = event {
+            self.parts.lock().unwrap_or_else(PoisonError::into_inner).count(*outcome);
+        }
+        self.inner.emit(event);
+    }
 }
 
 /// Deploys or checks what there is, and sees whether the two reach each other.
@@ -77,14 +102,22 @@ async fn together(
         Some(deployment) if deploy => deployment.deploy().await.map(Some),
         Some(deployment) => deployment.check().await.map(Some),
     };
-    let (at_src, at_dst) = tokio::try_join!(one(src.as_ref()), one(dst.as_ref()))?;
+    let beside = src.as_ref().zip(dst.as_ref()).is_some_and(|(src, dst)| src.is_beside(dst));
+    let (at_src, at_dst) = match beside {
+        true => (one(src.as_ref()).await?, one(dst.as_ref()).await?),
+        false => tokio::try_join!(one(src.as_ref()), one(dst.as_ref()))?,
+    };
     let (Some((src, at_src)), Some((dst, at_dst))) = (src.zip(at_src), dst.zip(at_dst)) else {
         return Ok(());
     };
-    if deploy {
-        src.admit(&at_dst).await?;
-    }
-    let found = check_link((&src, &at_src), (&dst, &at_dst)).await?;
+    let mut tries = if deploy && src.admit(&at_dst).await? { TRIES } else { 1 };
+    let found = loop {
+        let found = check_link((&src, &at_src), (&dst, &at_dst)).await?;
+        tries -= 1;
+        if tries == 0 || !matches!(found, Reach::Relayed(_)) {
+            break found;
+        }
+    };
     events.emit(&Event::HostsLinked { direct: matches!(found, Reach::Direct(_)) });
     if let Some(message) = found.advice(at_src.spec.server(), at_dst.spec.server()) {
         events.emit(&Event::Warning { workload: None, message });

@@ -29,17 +29,20 @@ impl Deployment {
     }
 
     /// Lets in whom the plan names, and the other host where its addresses are known; whom we let in before and
-    /// nobody names now, no longer. Where the other host is not known, what it was let in by stays.
-    pub(super) async fn open_doors(&self, group: &SecurityGroup, other: Option<&[String]>) -> Result<()> {
+    /// nobody names now, no longer. Where the other host is not known, what it was let in by stays. Gives whether
+    /// anything was changed.
+    pub(super) async fn open_doors(&self, group: &SecurityGroup, other: Option<&[String]>) -> Result<bool> {
         let ssh = self.plan.ssh_from.iter().map(|from| door(from, SSH, SSH));
         let agents = self.plan.link_from.iter().chain(other.unwrap_or_default());
         let link = agents.map(|from| door(from, *LINK_PORTS.start(), *LINK_PORTS.end()));
         let wanted: Vec<Door> = ssh.chain(link).collect();
         let rules: Vec<SecurityGroupRule> = self.network.list(&[("security_group_id", &group.id)]).await?;
+        let mut changed = false;
         for door in &wanted {
             if !rules.iter().any(|rule| is_door(rule, door)) {
                 self.network.create::<SecurityGroupRule>(&rule_of(door, &group.id)).await?;
                 self.told("rule", &shown(door), Outcome::Created);
+                changed = true;
             }
         }
         let is_known = |rule: &SecurityGroupRule| other.is_some() || rule.port_range_min == Some(SSH.into());
@@ -48,9 +51,10 @@ impl Deployment {
                 self.network.delete::<SecurityGroupRule>(&rule.id).await?;
                 let from = rule.remote_ip_prefix.as_deref().unwrap_or("anywhere");
                 self.told("rule", &format!("from {from}"), Outcome::Removed);
+                changed = true;
             }
         }
-        Ok(())
+        Ok(changed)
     }
 }
 

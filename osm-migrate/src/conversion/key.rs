@@ -5,6 +5,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
+use tokio::sync::Mutex;
 
 use crate::{Error, ErrorKind, Result};
 
@@ -31,6 +32,9 @@ impl Default for KeyKind {
 
 /// Makes sure that there is a key, and gives its public half and whether it was made.
 pub(super) async fn ensure(path: &Path, kind: &KeyKind) -> Result<(String, bool)> {
+    // Two hosts have one key, and are made at once.
+    static MAKING: Mutex<()> = Mutex::const_new(());
+    let _alone = MAKING.lock().await;
     let public = public_half(path);
     let here = |error: std::io::Error| Error::from(error).with_object(path.display().to_string());
     let there = path.is_file();

@@ -110,7 +110,7 @@ impl Deployment {
         self.told("private key", &self.key.display().to_string(), created_if(made));
         self.ensure_keypair(&public).await?;
         let group = self.ensure_group().await?;
-        self.open_doors(&group, None).await?;
+        self.open_doors(&group, None).await.map(drop)?;
         let network = match (given, &external) {
             (None, Some(external)) => self.ensure_network(external).await?,
             (given, _) => given.ok_or_else(|| self.error("no network is planned for it", "name one"))?,
@@ -127,11 +127,17 @@ impl Deployment {
         self.answering(&server.id, fresh).await
     }
 
-    /// Lets the agents of the other host in; and whoever was let in like this before, no longer.
+    /// Whether both hosts are in one project, where they share what has the same name.
+    pub fn is_beside(&self, other: &Self) -> bool {
+        self.session.project_id() == other.session.project_id()
+    }
+
+    /// Lets the agents of the other host in; and whoever was let in like this before, no longer. Gives whether
+    /// anything was changed.
     ///
     /// # Errors
     /// The security group cannot be changed.
-    pub async fn admit(&self, other: &Deployed) -> Result<()> {
+    pub async fn admit(&self, other: &Deployed) -> Result<bool> {
         let addresses: Vec<String> = other.addresses.iter().map(|address| host_cidr(address)).collect();
         match self.own::<SecurityGroup>("security group", &self.plan.security_group).await? {
             Some(group) => self.open_doors(&group, Some(&addresses)).await,

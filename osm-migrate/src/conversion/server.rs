@@ -12,7 +12,7 @@ use osm_transfer::Retry;
 use tokio::time::Instant;
 
 use super::{Deployed, Deployment, FloatingIpPlan, MARK, created_if, is_marked, is_ours, key};
-use crate::host::{ConversionHost as _, SshHost, address};
+use crate::host::{ConversionHost as _, SshHost, SshSpec, address};
 use crate::{Error, ErrorKind, HostSpec, Outcome, Result};
 
 /// The key of the mark in a server's metadata.
@@ -207,16 +207,29 @@ impl Deployment {
 
     /// How the host is reached, and from where it comes.
     pub(super) async fn deployed(&self, server: &Server) -> Result<Deployed> {
-        let found = address::of(server);
+        // Not from Nova, who hears of floating IPs late.
+        let floating: Vec<String> =
+            self.floating_ips(server).await?.into_iter().filter_map(|ip| ip.floating_ip_address).collect();
+        let found = floating.first().cloned().or_else(|| address::of(server));
         let address = self.ssh.address.clone().or_else(|| found.clone()).ok_or_else(|| {
             self.error("the server has no address", "give it a network, or say where it answers: address=...")
         })?;
         let fixed = server.addresses_of_type("fixed").map(|address| address.addr.clone());
-        let mut addresses: Vec<String> = fixed.chain(found).chain(self.router_addresses().await?).collect();
+        let routed = self.router_addresses().await?;
+        let mut addresses: Vec<String> = fixed.chain(floating).chain(found).chain(routed).collect();
         addresses.sort();
         addresses.dedup();
-        let spec = HostSpec::Ssh(crate::host::SshSpec { address: Some(address), ..self.ssh.clone() });
+        let spec = HostSpec::Ssh(SshSpec { address: Some(address), ..self.ssh.clone() });
         Ok(Deployed { spec, addresses })
+    }
+
+    /// The floating IPs of a server, by its ports.
+    async fn floating_ips(&self, server: &Server) -> Result<Vec<FloatingIp>> {
+        let query = [("device_id", server.id.as_str())];
+        let (ports, mut own) =
+            tokio::try_join!(self.network.list::<Port>(&query), self.network.list_own::<FloatingIp>())?;
+        own.retain(|ip| ports.iter().any(|port| ip.port_id.as_ref() == Some(&port.id)));
+        Ok(own)
     }
 
     /// Waits until the host lets us in: first its keys on the console, so that it is known who answers.
@@ -279,14 +292,12 @@ impl Deployment {
                 "finish or clean up the moves that use it; a volume that nobody needs there can be detached";
             return Err(self.error(&format!("volume {} is attached to it", attached.id), hint));
         }
-        let ports: Vec<Port> = self.network.list(&[("device_id", &server.id)]).await?;
-        let own: Vec<FloatingIp> = self.network.list_own().await?;
+        let floating = self.floating_ips(server).await?;
         let deployed = self.deployed(server).await;
         self.compute.delete_server(&server.id).await?;
         self.compute.wait_server_gone(&server.id, self.limit).await?;
         self.told("server", &server.name, Outcome::Removed);
-        let has = |ip: &&FloatingIp| ports.iter().any(|port| ip.port_id.as_ref() == Some(&port.id));
-        for ip in own.iter().filter(has) {
+        for ip in &floating {
             let address = ip.floating_ip_address.as_deref().unwrap_or_default();
             if self.plan.keep_floating_ip || !is_ours(ip.description.as_deref()) {
                 self.told("floating IP", address, Outcome::Exists);
