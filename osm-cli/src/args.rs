@@ -77,6 +77,9 @@ pub(crate) enum Command {
     Import(Import),
     /// Move workloads: stop, copy and verify the disks, create the server, put the source back.
     Migrate(Box<Migrate>),
+    /// Tell what migrate would do: which workloads, by which hosts, which disks under which limits, and what stands in
+    /// the way. As `migrate --check`.
+    Plan(Box<Migrate>),
     /// Copy the disks of workloads while their servers run; again, it copies what differs.
     Seed(Box<Seed>),
     /// Boot clones of what was seeded on isolated networks, check that they come up, throw them away.

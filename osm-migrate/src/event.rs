@@ -27,6 +27,17 @@ impl fmt::Display for Difference {
     }
 }
 
+/// A disk of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedDisk {
+    /// The name of the volume, or its id when it has none.
+    pub volume: String,
+    /// How large it was when it was exported.
+    pub size_gib: u64,
+    /// Which limits it falls under.
+    pub labels: Vec<String>,
+}
+
 /// One thing that happened. Serialises to an object whose `event` says which.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -43,6 +54,17 @@ pub enum Event {
         /// What differs.
         #[serde(flatten)]
         difference: Difference,
+    },
+    /// What the move of a workload would be.
+    Planned {
+        /// Its name.
+        workload: String,
+        /// The source's conversion host that would read its disks.
+        src_host: String,
+        /// The destination's that would write them.
+        dst_host: String,
+        /// Its disks.
+        disks: Vec<PlannedDisk>,
     },
     /// Work on a workload begins.
     WorkloadStarted {

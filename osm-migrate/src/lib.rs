@@ -33,7 +33,7 @@ pub mod workload;
 pub use self::cancel::Cancel;
 pub use self::data_dir::DataDir;
 pub use self::error::{Context, Error, ErrorKind, Result};
-pub use self::event::{Difference, Event, EventSink, NullSink};
+pub use self::event::{Difference, Event, EventSink, NullSink, PlannedDisk};
 pub use self::export::{ExportOptions, export};
 pub use self::host::{ConversionHost, HostSpec};
 pub use self::id_map::{IdMap, Moved};
@@ -46,5 +46,6 @@ pub use self::summary::{Failure, Summary};
 pub use self::validate::validate;
 pub use self::vars::Vars;
 pub use self::workload::{
-    BootCheck, Hook, MigrationOptions, RehearsalOptions, SeedOptions, Way, Window, WorkloadMigration,
+    BootCheck, Hook, HostPair, MigrationOptions, RehearsalOptions, SeedOptions, Way, Window,
+    WorkloadMigration,
 };

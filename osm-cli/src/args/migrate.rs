@@ -26,12 +26,13 @@ pub(crate) struct Workloads {
     #[arg(long, value_name = "CLOUD", required_unless_present = "vars")]
     pub(crate) dst: Option<String>,
     /// The conversion host of the source: `ssh:SERVER[,user=U][,key=FILE][,address=A]...` or
-    /// `local:SERVER[,devices=DIR]`; when not given `ssh:os_migrate_conv_src`.
+    /// `local:SERVER[,devices=DIR]`; when not given `ssh:os_migrate_conv_src`. Can be given several times: workloads are
+    /// spread over the pairs of hosts.
     #[arg(long, value_name = "HOST", env = "OSM_SRC_HOST")]
-    pub(crate) src_host: Option<String>,
-    /// The conversion host of the destination; when not given `ssh:os_migrate_conv_dst`.
+    pub(crate) src_host: Vec<String>,
+    /// The conversion host of the destination, likewise; when not given `ssh:os_migrate_conv_dst`.
     #[arg(long, value_name = "HOST", env = "OSM_DST_HOST")]
-    pub(crate) dst_host: Option<String>,
+    pub(crate) dst_host: Vec<String>,
     /// How the disks travel: through agents on the conversion hosts, or as Glance images, which needs no
     /// hosts and no SSH, is slow, and cannot be seeded.
     #[arg(long, value_enum, default_value_t = Via::Hosts)]
@@ -45,6 +46,11 @@ pub(crate) struct Workloads {
     /// How many disks of a workload are copied at once.
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub(crate) disks: usize,
+    /// How many disks with this label travel at once, all workloads together: `copies=8`, `type:ssd=2`, `zone:az1=4`, a
+    /// label of `_migration_params.labels`; `attached=20`: how many volumes a conversion host has at once. Can be
+    /// given several times.
+    #[arg(long = "limit", value_name = "LABEL=N", value_parser = limit_of)]
+    pub(crate) limits: Vec<(String, usize)>,
     /// Compress disks on their way, where the link is slower than the processors: for sites far apart.
     #[arg(long)]
     pub(crate) compress: bool,
@@ -100,6 +106,13 @@ impl Cut {
             wait: Duration::from_secs(*check_wait),
         })
     }
+}
+
+fn limit_of(text: &str) -> Result<(String, usize), String> {
+    let limit = text.rsplit_once('=').filter(|(label, _)| !label.is_empty());
+    let limit = limit
+        .and_then(|(label, count)| Some((label.to_owned(), count.parse().ok().filter(|count| *count > 0)?)));
+    limit.ok_or_else(|| "write a label and how many, at least 1: type:ssd=2".to_owned())
 }
 
 fn time_of(text: &str) -> Result<Timestamp, String> {

@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result};
 use osm_migrate::host::NoHost;
 use osm_migrate::state::JobStatus;
 use osm_migrate::{
-    BootCheck, Cancel, ConversionHost, EventSink, MigrationOptions, RehearsalOptions, SeedOptions, Summary,
-    Vars, Way, WorkloadMigration,
+    BootCheck, Cancel, ConversionHost, EventSink, HostPair, MigrationOptions, RehearsalOptions, SeedOptions,
+    Summary, Vars, Way, WorkloadMigration,
 };
 use osm_model::Kind;
 use osm_openstack::Session;
@@ -27,6 +27,12 @@ pub(crate) async fn run(globals: &Globals<'_>, arguments: args::Migrate) -> Resu
         cut_as(options, cut);
     };
     told(globals, workloads, work, adjust).await
+}
+
+pub(crate) async fn plan(globals: &Globals<'_>, arguments: args::Migrate) -> Result<ExitCode> {
+    let mut arguments = arguments;
+    arguments.workloads.check = true;
+    run(globals, arguments).await
 }
 
 pub(crate) async fn seed(globals: &Globals<'_>, arguments: args::Seed) -> Result<ExitCode> {
@@ -140,8 +146,10 @@ pub(super) async fn perform(
     let cancel = Cancel::default();
     let interrupt = tokio::spawn(cancel_on_interrupt(cancel.clone()));
     let migration = WorkloadMigration {
-        src_host: host(setup, (Side::Src, &src), arguments.src_host.as_deref(), options.via).await?,
-        dst_host: host(setup, (Side::Dst, &dst), arguments.dst_host.as_deref(), options.via).await?,
+        hosts: pairs(
+            &hosts(setup, (Side::Src, &src), &arguments.src_host, options.via).await?,
+            &hosts(setup, (Side::Dst, &dst), &arguments.dst_host, options.via).await?,
+        ),
         src,
         dst,
         state: Arc::new(data_dir.open_state()?),
@@ -162,20 +170,36 @@ pub(super) async fn perform(
     Ok(summary?)
 }
 
-/// The conversion host of a side, where one is used.
-async fn host(
+/// The conversion hosts of a side, where some are used.
+async fn hosts(
     setup: &Setup<'_>,
     (side, cloud): (Side, &Session),
-    named: Option<&str>,
+    named: &[String],
     via: Way,
-) -> Result<Arc<dyn ConversionHost>> {
-    match via {
-        Way::Hosts => {
-            let host = setup.host(side, named)?.open(cloud).await;
-            host.with_context(|| format!("the conversion host of {}", side.word()))
-        }
-        Way::Images => Ok(Arc::new(NoHost)),
+) -> Result<Vec<Arc<dyn ConversionHost>>> {
+    if via == Way::Images {
+        return Ok(vec![Arc::new(NoHost)]);
     }
+    let specs = match named {
+        [] => vec![setup.host(side, None)?],
+        named => named.iter().map(|name| setup.host(side, Some(name))).collect::<Result<_>>()?,
+    };
+    let mut hosts = Vec::new();
+    for spec in specs {
+        let host = spec.open(cloud).await;
+        hosts.push(host.with_context(|| format!("the conversion host of {}", side.word()))?);
+    }
+    Ok(hosts)
+}
+
+/// The first with the first, the second with the second; where one side has fewer, it begins again.
+fn pairs(src: &[Arc<dyn ConversionHost>], dst: &[Arc<dyn ConversionHost>]) -> Vec<HostPair> {
+    let count = src.len().max(dst.len());
+    let pair = |(src, dst): (&Arc<dyn ConversionHost>, &Arc<dyn ConversionHost>)| HostPair {
+        src: Arc::clone(src),
+        dst: Arc::clone(dst),
+    };
+    src.iter().cycle().zip(dst.iter().cycle()).map(pair).take(count).collect()
 }
 
 /// What is typed, and what the variables say where nothing is typed.
@@ -191,6 +215,7 @@ pub(super) fn options(vars: Option<&Vars>, arguments: &args::Workloads) -> Migra
         stop: vars.and_then(|vars| vars.stop) != Some(false),
         workloads: arguments.workloads,
         disks: arguments.disks,
+        limits: arguments.limits.iter().cloned().collect(),
         compress: arguments.compress,
         cleanup: arguments.cleanup || vars.and_then(|vars| vars.cleanup) == Some(true),
         timeout: timeout.unwrap_or(MigrationOptions::default().timeout),

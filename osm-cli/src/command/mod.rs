@@ -59,6 +59,7 @@ async fn dispatch(globals: &Globals<'_>, command: Command) -> Result<ExitCode> {
         Command::Validate(validate) => flows::validate(globals, &validate),
         Command::Import(import) => flows::import(globals, import).await,
         Command::Migrate(migrate) => migrate::run(globals, *migrate).await,
+        Command::Plan(migrate) => migrate::plan(globals, *migrate).await,
         Command::Seed(seed) => migrate::seed(globals, *seed).await,
         Command::Cutover(cutover) => migrate::cutover(globals, *cutover).await,
         Command::Rehearse(rehearse) => migrate::rehearse(globals, *rehearse).await,
@@ -81,6 +82,7 @@ impl Command {
             #[cfg(feature = "demo")]
             Self::Demo(demo) => demo.serve,
             Self::Migrate(_)
+            | Self::Plan(_)
             | Self::Seed(_)
             | Self::Cutover(_)
             | Self::Rehearse(_)

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{ContentArrangement, Table};
 use indicatif::MultiProgress;
-use osm_migrate::{Event, EventSink, Item, ItemResult, Outcome, Step, Summary};
+use osm_migrate::{Event, EventSink, Item, ItemResult, Outcome, PlannedDisk, Step, Summary};
 
 use super::CopyBar;
 
@@ -153,6 +153,12 @@ impl EventSink for Narrator {
                 self.forget_disks_of(workload);
                 let mark = self.mark(Outcome::Failed);
                 self.say(&format!("{mark} {workload}: failed at {step}; the source has been put back"));
+            }
+            Event::Planned { workload, src_host, dst_host, disks } => {
+                self.say(&format!("{}: by {src_host} and {dst_host}", self.paint(workload, "1")));
+                for PlannedDisk { volume, size_gib, labels } in disks {
+                    self.say(&format!("  {volume}, {size_gib} GiB ({})", labels.join(", ")));
+                }
             }
             Event::HostPart { host, part, outcome } => self.say(&format!("{host}: {part}: {outcome}")),
             Event::HostReady { host, spec } => self.say(&format!("{host} is ready: {spec}")),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use osm_lab::{Cloud, Counts, Lab, LabOptions, Service};
 use osm_migrate::host::LocalHost;
-use osm_migrate::{Cancel, ConversionHost, DataDir, MigrationOptions, NullSink, WorkloadMigration};
+use osm_migrate::{Cancel, ConversionHost, DataDir, HostPair, MigrationOptions, NullSink, WorkloadMigration};
 use osm_openstack::compute::Server;
 use osm_openstack::{CloudConfig, ConfigSources, Session};
 use osm_transfer::endpoint::{Endpoint, OpenOptions};
@@ -129,8 +129,7 @@ impl Stage {
         WorkloadMigration {
             src: self.session("src").await,
             dst: self.session("dst").await,
-            src_host: host(self.lab.src()),
-            dst_host: host(self.lab.dst()),
+            hosts: vec![HostPair { src: host(self.lab.src()), dst: host(self.lab.dst()) }],
             state: Arc::new(data_dir.open_state().unwrap()),
             data_dir,
             events: Arc::new(NullSink),

@@ -140,6 +140,7 @@ impl Job<'_> {
         copies: &BTreeMap<String, Copy>,
         point: &str,
     ) -> Result<(Vec<Pair<'d>>, Vec<Copied>)> {
+        self.take_places(disks.len()).await?;
         let sources = self.step(Step::AttachSource, self.attach_sources(readable)).await?;
         let volumes = self.step(Step::CreateVolumes, self.create_copies(disks, readable, copies)).await?;
         let targets = self.step(Step::AttachDestination, self.attach_copies(&volumes)).await?;
@@ -160,7 +161,7 @@ impl Job<'_> {
 
     async fn attach_sources(&self, volumes: &[&str]) -> Result<Done<Vec<HostDevice>>> {
         let volumes: Vec<String> = volumes.iter().map(|&volume| volume.to_owned()).collect();
-        self.at_once(&volumes, |volume| self.src.attach(&self.src.host_id, volume)).await?;
+        self.at_once(&volumes, |volume| self.src.attach_to_host(volume)).await?;
         self.found(Step::AttachSource, self.src, &volumes).await
     }
 

@@ -165,21 +165,20 @@ impl Job<'_> {
             let message = "the destination volume is not marked as unfinished, so it is not written";
             return Err(named(Error::new(ErrorKind::Blocked, message), id));
         }
-        let host = self.dst.host_id.as_str();
-        let others =
-            volume.attachments.iter().any(|attachment| attachment.server_id.as_deref() != Some(host));
-        if others {
+        let is_ours = |server: &str| self.dst.hosts.iter().any(|host| host == server);
+        let holders = volume.attachments.iter().filter_map(|attachment| attachment.server_id.as_deref());
+        if holders.into_iter().any(|server| !is_ours(server)) {
             let message = "the destination volume is attached to another server, so it is not written";
             return Err(named(Error::new(ErrorKind::Blocked, message), id));
         }
-        self.dst.attach(&self.dst.host_id, id).await
+        self.dst.attach_to_host(id).await
     }
 
     /// Takes all copies off the conversion host.
     pub(super) async fn detach_copies(&self) -> Result<usize> {
         let volumes = self.dst.made_volumes(self.id, Step::CreateVolumes).await?;
         for volume in &volumes {
-            self.dst.detach(&self.dst.host_id, &volume.id).await?;
+            self.dst.detach_from_hosts(&volume.id).await?;
         }
         Ok(volumes.len())
     }

@@ -20,6 +20,7 @@ use super::images::Way;
 use super::job::{Clouds, Done, Job};
 use super::lease::Subject;
 use super::preflight::{Preflight, Resolved, Standing, check_quota};
+use super::slots::assign;
 use super::tag;
 use crate::state::JobStatus;
 use crate::{Error, ErrorKind, Event, Item, Moved, Outcome, Result, Step, Summary};
@@ -77,15 +78,19 @@ impl WorkloadMigration {
         if wanted.is_empty() {
             return Ok(summary);
         }
-        let clouds = self.open_clouds(self.options.via == Way::Hosts).await?;
-        let plan = self.plan_volumes(&clouds, &wanted, &mut summary).await?;
+        let pairs = self.open_clouds(self.options.via == Way::Hosts).await?;
+        let plan = self.plan_volumes(&pairs[0], &wanted, &mut summary).await?;
         if self.options.check {
             for planned in &plan {
                 self.only_checked(planned.name, planned.needed, &mut summary);
             }
             return Ok(summary);
         }
-        let moves = plan.iter().map(|planned| self.move_volume_named(&clouds, planned)).collect();
+        let sizes: Vec<u64> =
+            plan.iter().map(|planned| planned.volume.info.size.unwrap_or_default()).collect();
+        let assigned = assign(&sizes, pairs.len());
+        let moves = plan.iter().zip(assigned);
+        let moves = moves.map(|(planned, pair)| self.move_volume_named(&pairs[pair], planned)).collect();
         self.tally(moves, &mut summary).await;
         Ok(summary)
     }
@@ -214,7 +219,7 @@ impl Job<'_> {
         self.delete_images(self.src).await?;
         self.delete_images(self.dst).await?;
         if self.src.storage.volume(self.id).await?.is_some() {
-            self.src.detach(&self.src.host_id, self.id).await?;
+            self.src.detach_from_hosts(self.id).await?;
         }
         Ok(Done::silent(()))
     }

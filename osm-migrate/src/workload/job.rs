@@ -1,9 +1,11 @@
 //! The move of one workload: who works on it, what it has done so far, who hears of it.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use osm_model::Server as Workload;
+use tokio::sync::{Mutex, OwnedSemaphorePermit};
 use uuid::Uuid;
 
 use super::hook::When;
@@ -12,17 +14,20 @@ use super::link::Link;
 use super::log::WorkloadLog;
 use super::preflight::Resolved;
 use super::side::Side;
+use super::slots::Slots;
 use super::tag;
 use super::{MigrationOptions, WorkloadMigration};
 use crate::state::{Checkpoint, Claim};
 use crate::{Error, ErrorKind, Event, Result, Step};
 
-/// The clouds of a run, shared by its jobs.
+/// The clouds of a run with one pair of hosts, shared by the jobs of that pair.
 pub(super) struct Clouds {
     pub(super) src: Side,
     pub(super) dst: Side,
     /// How their hosts reach each other.
     pub(super) link: Link,
+    /// How much is done at once, whatever the pair.
+    pub(super) slots: Arc<Slots>,
 }
 
 /// The move of one workload, under a claim.
@@ -31,6 +36,9 @@ pub(super) struct Job<'a> {
     pub(super) src: &'a Side,
     pub(super) dst: &'a Side,
     pub(super) link: &'a Link,
+    pub(super) slots: &'a Slots,
+    /// The job's places on its hosts, from the first attachment until the job is over.
+    places: Mutex<Vec<OwnedSemaphorePermit>>,
     pub(super) workload: &'a Workload,
     pub(super) resolved: &'a Resolved,
     /// The id of the source server, and of the job.
@@ -64,6 +72,8 @@ impl<'a> Job<'a> {
             src,
             dst,
             link: &clouds.link,
+            slots: &clouds.slots,
+            places: Mutex::default(),
             workload,
             resolved,
             id,
@@ -78,6 +88,15 @@ impl<'a> Job<'a> {
 
     pub(super) fn options(&self) -> &MigrationOptions {
         &self.migration.options
+    }
+
+    /// Waits for places on both hosts for so many disks, unless the job has them.
+    pub(super) async fn take_places(&self, disks: usize) -> Result<()> {
+        let mut places = self.places.lock().await;
+        if places.is_empty() {
+            *places = self.slots.attaching([&self.src.host_id, &self.dst.host_id], disks).await?;
+        }
+        Ok(())
     }
 
     /// The step under way.

@@ -38,6 +38,7 @@ mod run;
 mod seed;
 mod server;
 mod side;
+mod slots;
 mod snapshot;
 mod source;
 mod tag;
@@ -59,16 +60,23 @@ pub use self::rehearse::RehearsalOptions;
 pub use self::seed::SeedOptions;
 pub use self::window::Window;
 
+/// Two conversion hosts that disks travel between.
+#[derive(Debug, Clone)]
+pub struct HostPair {
+    /// The server of the source that reads the disks.
+    pub src: Arc<dyn ConversionHost>,
+    /// The server of the destination that writes them.
+    pub dst: Arc<dyn ConversionHost>,
+}
+
 /// A migration of workloads from one cloud to another.
 pub struct WorkloadMigration {
     /// The cloud to move from.
     pub src: Session,
     /// The cloud to move to.
     pub dst: Session,
-    /// The server of the source that reads the disks.
-    pub src_host: Arc<dyn ConversionHost>,
-    /// The server of the destination that writes them.
-    pub dst_host: Arc<dyn ConversionHost>,
+    /// The servers that read and write the disks; each workload has one pair of them. At least one.
+    pub hosts: Vec<HostPair>,
     /// What has been done, and who works on it.
     pub state: Arc<dyn StateStore>,
     /// The resource files and logs.

@@ -17,6 +17,10 @@ pub struct MigrationOptions {
     pub workloads: usize,
     /// How many disks of a workload are copied at once.
     pub disks: usize,
+    /// How many disks that bear a label travel at once, all workloads together: `copies` (every disk), `type:TYPE` and
+    /// `zone:ZONE` (of its volume in the destination), a label of `_migration_params.labels`; and `attached`: how many
+    /// volumes a conversion host has at once, 20 when not given.
+    pub limits: BTreeMap<String, usize>,
     /// How the disks travel.
     pub via: Way,
     /// Disks are compressed on their way where that pays.
@@ -88,6 +92,7 @@ impl Default for MigrationOptions {
             stop: true,
             workloads: 2,
             disks: 2,
+            limits: BTreeMap::new(),
             via: Way::default(),
             compress: false,
             cleanup: false,

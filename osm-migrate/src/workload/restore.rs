@@ -45,9 +45,7 @@ impl Job<'_> {
             self.warn(format!("volume {id} is stuck in status {}", volume.status)).await;
             return self.src.untag_volume(id, &[tag::LENT]).await;
         }
-        if !self.src.host_id.is_empty() {
-            self.src.detach(&self.src.host_id, id).await?;
-        }
+        self.src.detach_from_hosts(id).await?;
         self.src.attach(self.id, id).await?;
         self.src.untag_volume(id, &[tag::LENT]).await?;
         self.record(Step::RestoreSource, id, None).await
@@ -129,9 +127,7 @@ impl Job<'_> {
     }
 
     pub(super) async fn let_go_of_copies(&self) -> Result<()> {
-        if !self.dst.host_id.is_empty() {
-            self.detach_copies().await?;
-        }
+        self.detach_copies().await?;
         let volumes = self.dst.made_volumes(self.id, Step::CreateVolumes).await?;
         if !self.options().cleanup {
             if !volumes.is_empty() {

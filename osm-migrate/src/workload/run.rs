@@ -1,13 +1,14 @@
 //! The whole run: which workloads, in what order, and what becomes of each.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
 use osm_model::{Kind, NameFilter, Resource, Server as Workload};
 use osm_openstack::compute::ServerFilter;
 
-use super::WorkloadMigration;
 use super::boot;
 use super::errand::Errand;
 use super::images::Way;
@@ -16,7 +17,10 @@ use super::lease::Subject;
 use super::link::Link;
 use super::preflight::{Demand, Preflight, Resolved, check_quota};
 use super::side::Side;
+use super::slots::{Slots, assign, planned_labels};
 use super::tag;
+use super::{HostPair, WorkloadMigration};
+use crate::event::PlannedDisk;
 use crate::state::JobStatus;
 use crate::{Error, ErrorKind, Event, Moved, Outcome, Result, Step, Summary};
 
@@ -28,6 +32,13 @@ struct Planned<'w> {
     resolved: Resolved,
     /// Whether there is a server to be made.
     needed: bool,
+    /// Which pair of hosts it has.
+    pair: usize,
+}
+
+/// GiB of all volumes of a workload.
+fn size_gib(workload: &Workload) -> u64 {
+    workload.params.volumes.iter().filter_map(|volume| volume.info.size).sum()
 }
 
 impl WorkloadMigration {
@@ -74,16 +85,18 @@ impl WorkloadMigration {
             )
             .with_hint("seed through conversion hosts, or migrate"));
         }
-        let clouds = self.open_clouds(copies && by_hosts).await?;
-        let plan = self.plan(&clouds, &wanted, errand, &mut summary).await?;
+        let pairs = self.open_clouds(copies && by_hosts).await?;
+        let plan = self.plan(&pairs, &wanted, errand, &mut summary).await?;
         if self.options.check {
             for planned in &plan {
+                self.tell_plan(planned, &pairs[planned.pair]);
                 self.only_checked(planned.name, planned.needed, &mut summary);
             }
             return Ok(summary);
         }
         self.wait_for_window(errand).await?;
-        let moves = plan.iter().map(|planned| self.work_named(&clouds, planned, errand)).collect();
+        let moves =
+            plan.iter().map(|planned| self.work_named(&pairs[planned.pair], planned, errand)).collect();
         self.tally(moves, &mut summary).await;
         Ok(summary)
     }
@@ -133,30 +146,56 @@ impl WorkloadMigration {
         }
     }
 
-    /// Opens the clouds, and their conversion hosts where those are needed.
-    pub(super) async fn open_clouds(&self, hosts: bool) -> Result<Clouds> {
+    /// Opens the clouds with each pair of conversion hosts, which are made ready where they are needed.
+    pub(super) async fn open_clouds(&self, hosts: bool) -> Result<Vec<Clouds>> {
         let limit = self.options.timeout;
-        let (mut src, mut dst) = tokio::try_join!(
-            Side::open(&self.src, &self.src_host, limit),
-            Side::open(&self.dst, &self.dst_host, limit),
-        )?;
-        if hosts {
-            tokio::try_join!(src.find_host(), dst.find_host())?;
+        let open = async |pair: &HostPair| {
+            let (mut src, mut dst) = tokio::try_join!(
+                Side::open(&self.src, &pair.src, limit),
+                Side::open(&self.dst, &pair.dst, limit)
+            )?;
+            if hosts {
+                tokio::try_join!(src.find_host(), dst.find_host())?;
+            }
+            if hosts && !self.options.check {
+                tokio::try_join!(pair.src.prepare(), pair.dst.prepare())?;
+            }
+            Ok::<_, Error>((src, dst))
+        };
+        let mut sides = Vec::new();
+        for pair in &self.hosts {
+            sides.push(open(pair).await?);
         }
-        if hosts && !self.options.check {
-            tokio::try_join!(self.src_host.prepare(), self.dst_host.prepare())?;
+        let ids = |pick: fn(&(Side, Side)) -> &Side| {
+            let ids = sides.iter().map(pick).map(|side| side.host_id.clone()).filter(|id| !id.is_empty());
+            ids.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>()
+        };
+        let (of_src, of_dst) = (ids(|(src, _)| src), ids(|(_, dst)| dst));
+        let slots = Arc::new(Slots::new(&self.options.limits, of_src.iter().chain(&of_dst).cloned()));
+        let clouds: Vec<Clouds> = sides
+            .into_iter()
+            .map(|(src, dst)| Clouds {
+                src: Side { hosts: of_src.clone(), ..src },
+                dst: Side { hosts: of_dst.clone(), ..dst },
+                link: Link::default(),
+                slots: Arc::clone(&slots),
+            })
+            .collect();
+        if clouds.is_empty() {
+            return Err(Error::new(ErrorKind::Config, "there is no pair of conversion hosts"));
         }
-        Ok(Clouds { src, dst, link: Link::default() })
+        Ok(clouds)
     }
 
     /// Checks every workload before the first is touched.
     async fn plan<'w>(
         &self,
-        clouds: &Clouds,
+        pairs: &[Clouds],
         wanted: &'w [Workload],
         errand: &Errand,
         summary: &mut Summary,
     ) -> Result<Vec<Planned<'w>>> {
+        let clouds = &pairs[0];
         let supplement = self.data_dir.read_supplement()?;
         let preflight = Preflight::new(&clouds.src, &clouds.dst, &self.options, supplement).await?;
         let preflight = preflight.warm(matches!(errand, Errand::Seed(_)));
@@ -169,24 +208,39 @@ impl WorkloadMigration {
                 summary.fail("workload without name", &error);
                 continue;
             };
-            if id == clouds.src.host_id || id == clouds.dst.host_id {
+            if clouds.src.hosts.iter().chain(&clouds.dst.hosts).any(|host| host == id) {
                 self.skip(name, "it is a conversion host", summary);
                 continue;
             }
             if *errand == Errand::CleanUp {
                 // What it lacks over there is no reason to leave something behind.
-                plan.push(Planned { workload, id, name, resolved: Resolved::nothing(), needed: true });
+                plan.push(Planned {
+                    workload,
+                    id,
+                    name,
+                    resolved: Resolved::nothing(),
+                    needed: true,
+                    pair: 0,
+                });
                 continue;
             }
-            match self.preflight(&preflight, workload).await {
+            let checked = match clouds.slots.check(workload.params.volumes.len()) {
+                Ok(()) => self.preflight(&preflight, workload).await,
+                Err(error) => Err(error),
+            };
+            match checked {
                 Ok((resolved, demand)) => {
                     let needed = demand.is_some();
                     demands.extend(demand);
-                    plan.push(Planned { workload, id, name, resolved, needed });
+                    plan.push(Planned { workload, id, name, resolved, needed, pair: 0 });
                 }
                 Err(error) if error.kind() == ErrorKind::Auth => return Err(error),
                 Err(error) => self.fail(name, error, summary),
             }
+        }
+        let sizes: Vec<u64> = plan.iter().map(|planned| size_gib(planned.workload)).collect();
+        for (planned, pair) in plan.iter_mut().zip(assign(&sizes, pairs.len())) {
+            planned.pair = pair;
         }
         match check_quota(&clouds.src, &clouds.dst, &demands, self.options.workloads).await {
             Ok(()) => Ok(plan),
@@ -248,6 +302,24 @@ impl WorkloadMigration {
             .with_hint(
                 "bring the flavor or the image in line, choose others in workloads.yml, or accept the drift",
             ))
+    }
+
+    /// Tells what a move would be, by which hosts.
+    fn tell_plan(&self, planned: &Planned<'_>, clouds: &Clouds) {
+        if !planned.needed {
+            return;
+        }
+        let disk = |volume: &osm_model::Volume| PlannedDisk {
+            volume: volume.params.name.clone().or_else(|| volume.info.id.clone()).unwrap_or_default(),
+            size_gib: volume.info.size.unwrap_or_default(),
+            labels: planned_labels(&self.options, planned.workload, volume).into_iter().collect(),
+        };
+        self.events.emit(&Event::Planned {
+            workload: planned.name.to_owned(),
+            src_host: clouds.src.host.server().to_owned(),
+            dst_host: clouds.dst.host.server().to_owned(),
+            disks: planned.workload.params.volumes.iter().map(disk).collect(),
+        });
     }
 
     /// Tells that nothing stands in the way of a move that is not made now.

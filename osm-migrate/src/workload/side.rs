@@ -30,6 +30,8 @@ pub(super) struct Side {
     pub(super) host: Arc<dyn ConversionHost>,
     /// The conversion host's id; empty when there is no such server.
     pub(super) host_id: String,
+    /// The ids of this side's hosts, those of other pairs included: an earlier run may have used another one.
+    pub(super) hosts: Vec<String>,
     /// How long one thing may take.
     pub(super) limit: Duration,
 }
@@ -63,6 +65,7 @@ impl Side {
             network: session.network().await?,
             host: Arc::clone(host),
             host_id: String::new(),
+            hosts: Vec::new(),
             limit,
         })
     }
@@ -101,6 +104,26 @@ impl Side {
             self.compute.attach_volume(server, id).await.map_err(|error| named(error.into(), id))?;
         }
         self.wait_attached(server, id).await
+    }
+
+    /// Attaches a volume to the conversion host, and takes it off any other of ours.
+    pub(super) async fn attach_to_host(&self, id: &str) -> Result<()> {
+        if self.hosts.len() > 1 {
+            self.take_off_hosts(id, Some(&self.host_id)).await?;
+        }
+        self.attach(&self.host_id, id).await
+    }
+
+    /// Takes a volume off our conversion hosts, and returns when it is attached to none of them.
+    pub(super) async fn detach_from_hosts(&self, id: &str) -> Result<()> {
+        self.take_off_hosts(id, None).await
+    }
+
+    async fn take_off_hosts(&self, id: &str, but: Option<&str>) -> Result<()> {
+        for host in self.hosts.iter().filter(|host| Some(host.as_str()) != but) {
+            self.detach(host, id).await?;
+        }
+        Ok(())
     }
 
     async fn wait_attached(&self, server: &str, id: &str) -> Result<()> {

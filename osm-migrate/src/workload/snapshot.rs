@@ -145,8 +145,8 @@ impl Job<'_> {
         };
         let made = self.src.made_volumes(self.id, Step::Snapshot).await?;
         let volumes = made.iter().filter(|volume| stale(&volume.metadata)).map(|volume| async {
-            if !self.src.host_id.is_empty() && volume.status != "deleting" {
-                self.src.detach(&self.src.host_id, &volume.id).await?;
+            if volume.status != "deleting" {
+                self.src.detach_from_hosts(&volume.id).await?;
             }
             self.src.delete_volume(&volume.id).await
         });

@@ -11,10 +11,14 @@ use tokio::time::timeout;
 use super::disk::Disk;
 use super::job::{Done, Job};
 use super::side::HostDevice;
+use super::slots::labels;
 use super::tag;
 use crate::agent::{AgentCommand, ExportArgs, PullArgs, Report};
 use crate::host::{AgentProcess, AgentStdio};
 use crate::{Error, ErrorKind, Event, Result, Step};
+
+/// How long to wait before a copy that broke off is tried again.
+const PAUSES: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)];
 
 /// How long the serving agent may take to say why it failed.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -69,14 +73,38 @@ impl Job<'_> {
         if recorded.is_some_and(|recorded| recorded.data.as_deref() == Some(&evidence)) {
             return Ok(Copied::default());
         }
-        let copied = self.pull(pair).await.map_err(|error| {
+        let labels = labels(self.options(), self.workload, pair.disk);
+        let _places = self.slots.copying(&labels).await?;
+        let copied = self.pull_patiently(pair).await.map_err(|error| {
             if error.context().object.is_some() { error } else { error.with_object(pair.disk.label.clone()) }
         })?;
         self.record(Step::CopyDisks, &pair.disk.key, Some(&evidence)).await?;
         Ok(copied)
     }
 
-    async fn pull(&self, pair: &Pair<'_>) -> Result<Copied> {
+    /// Copies a disk, and goes on where a host or the way to it fails for a while: what has arrived is compared, and
+    /// does not travel again.
+    async fn pull_patiently(&self, pair: &Pair<'_>) -> Result<Copied> {
+        let mut seeded = pair.seeded;
+        for pause in PAUSES {
+            let error = match self.pull(pair, seeded).await {
+                Err(error) if is_passing(&error) => error,
+                ended => return ended,
+            };
+            let message = format!(
+                "the copy of {} broke off and goes on in {} s: {}",
+                pair.disk.label,
+                pause.as_secs(),
+                error.chain()
+            );
+            self.warn(message).await;
+            tokio::time::sleep(pause).await;
+            seeded = true;
+        }
+        self.pull(pair, seeded).await
+    }
+
+    async fn pull(&self, pair: &Pair<'_>, seeded: bool) -> Result<Copied> {
         let addresses = self.link.addresses(self.src, self.dst, self.migration.events.as_ref()).await;
         let stdio = if addresses.is_empty() { AgentStdio::Bulk } else { AgentStdio::Talk };
         let (near, far) = UnixStream::pair()?;
@@ -85,7 +113,7 @@ impl Job<'_> {
             device: pair.from.path.clone(),
             identity: Some(pair.from.identity.clone()),
             compress: self.options().compress,
-            delta: pair.seeded,
+            delta: seeded,
             link: !addresses.is_empty(),
         });
         let mut server = self.src.host.spawn(export, stdio(OwnedFd::from(near))).await?;
@@ -94,7 +122,7 @@ impl Job<'_> {
             size,
             identity: Some(pair.to.identity.clone()),
             compress: self.options().compress,
-            delta: pair.seeded,
+            delta: seeded,
             link: addresses.to_vec(),
         });
         let mut client = self.dst.host.spawn(pull, stdio(OwnedFd::from(far))).await?;
@@ -200,6 +228,11 @@ impl Job<'_> {
         self.emit(Event::DiskVerified { workload, volume, digest }).await;
         Ok(())
     }
+}
+
+/// Whether a copy may succeed another time: a host or the way to it failed, not a disk or a check.
+fn is_passing(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Host | ErrorKind::Transfer | ErrorKind::Agent)
 }
 
 fn check_sizes(pair: &Pair<'_>) -> Result<()> {

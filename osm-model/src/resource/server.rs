@@ -112,6 +112,8 @@ record! {
     optional {
         /// Machine type of the guest on the destination; empty means deliberately none.
         hw_machine_type: Option<String>,
+        /// What its disks are called where the number of disks at once is limited; osm's own.
+        labels: Option<Vec<String>>,
         /// Disks served by the hypervisor.
         nbdkit_disks: Option<Vec<NbdkitDisk>>,
         /// First port at which the hypervisor serves them.
@@ -133,6 +135,7 @@ impl Default for ServerMigrationParams {
             port_creation_mode: PortCreationMode::default(),
             use_nbdkit_direct: false,
             hw_machine_type: None,
+            labels: None,
             nbdkit_disks: None,
             nbdkit_port: None,
             extra: crate::record::Extra::default(),

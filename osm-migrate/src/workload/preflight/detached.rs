@@ -62,10 +62,10 @@ impl Preflight<'_> {
         Ok(Standing::Open(self.demand_of_volume(id, &wish).await?))
     }
 
-    /// Who has a volume, when it is not our conversion host.
+    /// Who has a volume, when it is not a conversion host of ours.
     fn holder(&self, live: &Live) -> Option<String> {
         let servers = live.attachments.iter().filter_map(|attachment| attachment.server_id.as_deref());
-        let other = servers.into_iter().find(|server| *server != self.src.host_id);
+        let other = servers.into_iter().find(|server| !self.src.hosts.iter().any(|host| host == server));
         other.map(|server| format!("server {server}"))
     }
 
