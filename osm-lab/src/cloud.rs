@@ -263,6 +263,15 @@ impl Cloud {
         Ok(runs)
     }
 
+    /// From now on several servers may have a new volume of this type at once.
+    pub fn share_volumes_of(&self, volume_type: &str) {
+        let mut world = self.world();
+        let wanted = world.cinder.types.iter().find(|it| it.name == volume_type).map(|it| it.id.clone());
+        if let Some(found) = wanted.and_then(|id| world.cinder.types.get_mut(&id)) {
+            found.multiattach = true;
+        }
+    }
+
     /// From now on consoles show this public key as the SSH host key of their server, as cloud-init would.
     pub fn show_host_key(&self, key: &str) {
         self.world().nova.host_key = Some(key.trim().to_owned());

@@ -70,6 +70,11 @@ impl Volume {
         self.updated = now();
     }
 
+    /// Whether one more server may have it.
+    pub(crate) fn has_room(&self) -> bool {
+        self.status == "available" || self.multiattach && self.status == "in-use"
+    }
+
     /// What the volume is when nothing happens to it.
     pub(crate) fn rest(&mut self) {
         let status = if self.attachments.is_empty() { "available" } else { "in-use" };
@@ -98,6 +103,8 @@ pub(crate) struct Snapshot {
 pub(crate) struct VolumeType {
     pub(crate) id: String,
     pub(crate) name: String,
+    /// Whether several servers may have a volume of it at once.
+    pub(crate) multiattach: bool,
 }
 
 macro_rules! rows {

@@ -94,7 +94,8 @@ pub(super) async fn attach(call: Call, Path(id): Path<String>, body: Bytes) -> A
     must_run(&call, &mut world, &id, "attach_volume")?;
     let volume = world.cinder.volumes.get_mut(&volume_id).filter(|row| call.caller.sees(&row.project_id));
     let volume = volume.ok_or_else(|| refuse(404, format!("Volume {volume_id} could not be found.")))?;
-    if volume.status != "available" {
+    let has_it = volume.attachments.iter().any(|attachment| attachment.server_id == id);
+    if !volume.has_room() || has_it {
         let message = format!(
             "Invalid input received: Invalid volume: Volume {volume_id} status must be available or downloading to \
              reserve, but the current status is {}. (HTTP 400)",

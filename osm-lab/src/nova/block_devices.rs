@@ -113,7 +113,7 @@ fn check(world: &World, server: &Server, device: &BlockDevice) -> Result<(), Ref
             if device.is_root() && !volume.bootable {
                 return Err(refuse(400, format!("Block Device {id} is not bootable.")));
             }
-            if volume.status != "available" {
+            if !volume.has_room() {
                 let message = format!(
                     "Invalid volume: Volume {id} status must be available or downloading to reserve, but the current \
                      status is {}.",
@@ -155,9 +155,11 @@ pub(super) enum Ready {
 pub(super) fn ready(world: &World, server_id: &str) -> Ready {
     let Some(server) = world.nova.servers.get(server_id) else { return Ready::Yes };
     for disk in &server.disks {
-        let status = world.cinder.volumes.get(&disk.volume_id).map(|volume| volume.status.as_str());
-        match status {
+        let volume = world.cinder.volumes.get(&disk.volume_id);
+        match volume.map(|volume| volume.status.as_str()) {
             Some("available" | "reserved" | "attaching") => {}
+            // Another server that shares it was quicker.
+            Some("in-use") if volume.is_some_and(|volume| volume.multiattach) => {}
             Some("creating" | "downloading") => return Ready::No,
             _ => {
                 let message = format!(

@@ -8,7 +8,7 @@ use osm_openstack::compute::Server;
 
 use super::boot::is_rejected;
 use super::copies::Copy;
-use super::disk::{Disk, check_set, disks};
+use super::disk::{Disk, Origin, check_set, disks};
 use super::images::Way;
 use super::job::{Done, Job};
 use super::preflight::{Preflight, check_quota};
@@ -59,7 +59,8 @@ impl Job<'_> {
         if !self.workload.migration_params.data_copy {
             self.dress_named().await?;
             let networks = self.step(Step::CreatePorts, self.create_ports()).await?;
-            let server = self.step(Step::CreateServer, self.create_server(networks, &[], None)).await?;
+            let server =
+                self.step(Step::CreateServer, Box::pin(self.create_server(networks, &[], None))).await?;
             return Ok(server.id);
         }
         let live = self.live_volumes().await?;
@@ -68,15 +69,21 @@ impl Job<'_> {
         if seeded {
             self.check_seeded(&all).await?;
         }
+        self.check_shared(&all).await?;
         if let Some(window) = &self.options().window {
             window.check().map_err(|error| error.with_workload(self.name))?;
         }
         let point = self.step(Step::StopSource, self.stop_source()).await?;
+        let shared = self.shared_copies(&all).await?;
         self.copy_all(&mut all, &point).await?;
         self.step(Step::DetachDestination, self.let_go()).await?;
         let copies = self.copies(Some(&point)).await?;
         let mut finished = Vec::new();
         for disk in &all {
+            if let Some(copy) = shared.get(&disk.key) {
+                finished.push((disk, copy.volume.clone()));
+                continue;
+            }
             match copies.get(&disk.key) {
                 Some(copy) if copy.complete => {
                     self.dress_again(disk, &copy.volume).await?;
@@ -90,9 +97,11 @@ impl Job<'_> {
         }
         self.step(Step::Recheck, self.recheck()).await?;
         self.still_stopped(&point).await?;
+        self.still_shared(&all, &shared).await?;
         let networks = self.step(Step::CreatePorts, self.create_ports()).await?;
-        let server =
-            self.step(Step::CreateServer, self.create_server(networks, &finished, Some(&point))).await?;
+        let server = self
+            .step(Step::CreateServer, Box::pin(self.create_server(networks, &finished, Some(&point))))
+            .await?;
         Ok(server.id)
     }
 
@@ -100,7 +109,9 @@ impl Job<'_> {
     async fn copy_all(&self, all: &mut [Disk], point: &str) -> Result<()> {
         let copies = self.copies(Some(point)).await?;
         let complete = |disk: &Disk| copies.get(&disk.key).is_some_and(|copy| copy.complete);
-        let mut pending: Vec<&mut Disk> = all.iter_mut().filter(|disk| !complete(disk)).collect();
+        let own = |disk: &Disk| disk.origin != Origin::Shared;
+        let mut pending: Vec<&mut Disk> =
+            all.iter_mut().filter(|disk| own(disk) && !complete(disk)).collect();
         if pending.is_empty() {
             return Ok(());
         }

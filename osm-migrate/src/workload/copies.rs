@@ -106,6 +106,13 @@ impl Job<'_> {
                 format!("the destination volume has {} GiB, the source {}", volume.size, disk.size_gib);
             return Err(named(Error::new(ErrorKind::Blocked, message), &id));
         }
+        if disk.origin == Origin::Shared && !volume.multiattach {
+            // It would be in the way of one that can.
+            self.dst.delete_volume(&id).await?;
+            let message = "the source volume is shared by several servers, and its copy could not be";
+            let hint = "map its type to one whose volumes can: --volume-type-map OLD=NEW";
+            return Err(named(Error::new(ErrorKind::Blocked, message).with_hint(hint), &id));
+        }
         if volume.metadata.get(tag::STATE).map(String::as_str) != Some(tag::SEEDING) {
             self.dst.tag_volume(&id, tag::pairs([(tag::STATE, tag::SEEDING)])).await?;
         }
@@ -151,7 +158,7 @@ impl Job<'_> {
                 Some(image) => image_properties(&self.src.image, &image.id).await?.unwrap_or_default(),
                 None => BTreeMap::new(),
             },
-            Origin::BootVolume | Origin::Data => BTreeMap::new(),
+            Origin::BootVolume | Origin::Data | Origin::Shared => BTreeMap::new(),
         };
         let wanted = image_metadata::of_copy(self.workload, disk, &live, &image, self.options());
         self.dress(volume, disk.bootable, &wanted).await

@@ -12,6 +12,8 @@ use crate::{Error, ErrorKind, Result};
 pub(super) enum Origin {
     /// A data volume, moved to the conversion host and back once the server is stopped.
     Data,
+    /// A data volume that other servers have as well; it is read where it is, once all of them are stopped.
+    Shared,
     /// The boot volume, which cannot be detached: a volume is made from a snapshot of it.
     BootVolume,
     /// The local boot disk: a volume is made from an image of the server.
@@ -52,7 +54,7 @@ impl Disk {
 
     /// Whether the workload boots from it.
     pub(super) fn boots(&self) -> bool {
-        self.origin != Origin::Data
+        matches!(self.origin, Origin::BootVolume | Origin::BootImage)
     }
 }
 
@@ -62,6 +64,8 @@ pub(super) struct LiveVolume {
     pub(super) volume: Volume,
     /// Its device on the source server; that of the export when it is detached.
     pub(super) device: String,
+    /// Whether other servers have it as well.
+    pub(super) shared: bool,
 }
 
 /// The disks of a workload that are to be copied, in the order of their devices.
@@ -79,7 +83,11 @@ pub(super) fn disks(workload: &Workload, server: &Server, live: &[LiveVolume]) -
         .iter()
         .map(|live| {
             let volume = &live.volume;
-            let origin = if boot == Some(volume.id.as_str()) { Origin::BootVolume } else { Origin::Data };
+            let origin = match boot == Some(volume.id.as_str()) {
+                true => Origin::BootVolume,
+                false if live.shared => Origin::Shared,
+                false => Origin::Data,
+            };
             Disk {
                 key: volume.id.clone(),
                 origin,
@@ -189,7 +197,7 @@ mod tests {
 
     fn live(id: &str, device: &str, bootable: bool) -> LiveVolume {
         let volume = Volume { id: id.into(), size: 1, bootable, ..Volume::default() };
-        LiveVolume { volume, device: device.into() }
+        LiveVolume { volume, device: device.into(), shared: false }
     }
 
     fn workload(ids: &[&str], boot_disk_copy: bool) -> Workload {

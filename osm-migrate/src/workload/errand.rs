@@ -46,7 +46,7 @@ impl Job<'_> {
         self.record(Step::Claim, ERRAND, Some(errand.verb())).await?;
         match errand {
             Errand::Move => self.migrate(false).await,
-            Errand::Seed(options) => self.seed(options).await,
+            Errand::Seed(options) => Box::pin(self.seed(options)).await,
             Errand::Rehearse(options) => Box::pin(self.rehearse(*options)).await,
             Errand::CutOver => self.migrate(true).await,
             Errand::CleanUp => self.clean_up().await,

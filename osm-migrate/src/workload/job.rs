@@ -35,6 +35,8 @@ pub(super) struct Job<'a> {
     pub(super) migration: &'a WorkloadMigration,
     pub(super) src: &'a Side,
     pub(super) dst: &'a Side,
+    /// Both, with what their jobs share.
+    pub(super) clouds: &'a Clouds,
     pub(super) link: &'a Link,
     pub(super) slots: &'a Slots,
     /// The job's places on its hosts, from the first attachment until the job is over.
@@ -71,6 +73,7 @@ impl<'a> Job<'a> {
             migration,
             src,
             dst,
+            clouds,
             link: &clouds.link,
             slots: &clouds.slots,
             places: Mutex::default(),

@@ -37,6 +37,7 @@ mod restore;
 mod run;
 mod seed;
 mod server;
+mod shared;
 mod side;
 mod slots;
 mod snapshot;
@@ -53,7 +54,7 @@ use crate::{Cancel, ConversionHost, DataDir, EventSink, StateStore};
 
 pub use self::boot::BootCheck;
 pub(crate) use self::errand::ERRAND;
-pub use self::hook::{Hook, When};
+pub use self::hook::{Hearer, Hook, When};
 pub use self::images::Way;
 pub use self::options::MigrationOptions;
 pub use self::rehearse::RehearsalOptions;

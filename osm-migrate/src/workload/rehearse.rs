@@ -15,7 +15,7 @@ use osm_openstack::network::{
 
 use super::WorkloadMigration;
 use super::boot::BootCheck;
-use super::disk::{Disk, check_set, disks};
+use super::disk::{Disk, Origin, check_set, disks};
 use super::errand::Errand;
 use super::job::{Done, Job};
 use super::tag;
@@ -50,7 +50,11 @@ impl Job<'_> {
         self.drop_rehearsal().await?;
         let live = self.live_volumes().await?;
         check_set(self.workload, &live)?;
-        let all = disks(self.workload, &self.source_server().await?, &live)?;
+        let mut all = disks(self.workload, &self.source_server().await?, &live)?;
+        if all.iter().any(|disk| disk.origin == Origin::Shared) {
+            self.warn("the clone does without the volumes that the server shares with others").await;
+            all.retain(|disk| disk.origin != Origin::Shared);
+        }
         self.check_seeded(&all).await?;
         let failure = self.play(&all).await;
         if options.keep && matches!(failure, Ok(None)) {

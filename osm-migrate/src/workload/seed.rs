@@ -15,7 +15,7 @@ use osm_model::NameFilter;
 use uuid::Uuid;
 
 use super::WorkloadMigration;
-use super::disk::{Disk, check_set, disks};
+use super::disk::{Disk, Origin, check_set, disks};
 use super::errand::Errand;
 use super::job::Job;
 use super::tag;
@@ -81,7 +81,7 @@ impl Job<'_> {
             return Err(self.blocked("there is nothing to seed: data_copy is false", "move it with migrate"));
         }
         for made in 1.. {
-            let pass = self.pass().await?;
+            let pass = Box::pin(self.pass()).await?;
             self.tell(&pass).await;
             let is_short =
                 options.max_downtime.is_some_and(|most| pass.estimate.is_some_and(|it| it <= most));
@@ -121,6 +121,8 @@ impl Job<'_> {
         let live = self.live_volumes().await?;
         check_set(self.workload, &live)?;
         let mut all = disks(self.workload, &server, &live)?;
+        // They are copied when all their servers are stopped.
+        all.retain(|disk| disk.origin != Origin::Shared);
         let copies = self.copies(None).await?;
         let point = format!("pass-{}", Uuid::new_v4());
         let mut frozen: Vec<&mut Disk> = all.iter_mut().collect();
@@ -153,7 +155,9 @@ impl Job<'_> {
     /// Whether every disk of a workload to be cut over has been seeded.
     pub(super) async fn check_seeded(&self, all: &[Disk]) -> Result<()> {
         let copies = self.copies(None).await?;
-        let unseeded = |disk: &&Disk| copies.get(&disk.key).is_none_or(|copy| copy.passes == 0);
+        let unseeded = |disk: &&Disk| {
+            disk.origin != Origin::Shared && copies.get(&disk.key).is_none_or(|copy| copy.passes == 0)
+        };
         match all.iter().find(unseeded) {
             None => Ok(()),
             Some(disk) => {

@@ -98,7 +98,8 @@ impl Side {
     pub(super) async fn attach(&self, server: &str, id: &str) -> Result<()> {
         let volume = self.settled(id).await?;
         if !volume.is_attached_to(server) {
-            if volume.status != "available" {
+            let has_room = volume.status == "available" || volume.multiattach && volume.status == "in-use";
+            if !has_room {
                 return Err(in_use(&volume));
             }
             self.compute.attach_volume(server, id).await.map_err(|error| named(error.into(), id))?;
@@ -155,12 +156,27 @@ impl Side {
         if !volume.is_attached_to(server) {
             return Ok(());
         }
-        if volume.attachments.len() > 1 {
+        if volume.attachments.len() > 1 && !volume.multiattach {
             return Err(in_use(&volume));
         }
         self.compute.detach_volume(server, id).await.map_err(|error| named(error.into(), id))?;
-        let detached = self.storage.wait_volume(id, &["available"], self.limit).await;
-        detached.map(drop).map_err(|error| named(error.into(), id))
+        let what = format!("detachment of volume {id} from server {server}");
+        wait_for(&what, self.limit, Poll::default(), || async {
+            let Some(volume) = self.storage.volume(id).await? else {
+                return Ok(Observation::Failed("it is gone".to_owned()));
+            };
+            // A shared volume stays in use.
+            let rests = volume.status == "available" || volume.multiattach && volume.status == "in-use";
+            Ok(if rests && !volume.is_attached_to(server) {
+                Observation::Ready(())
+            } else if volume.status.starts_with("error") {
+                Observation::failed(&volume.status, None)
+            } else {
+                Observation::Pending(volume.status)
+            })
+        })
+        .await
+        .map_err(|error| named(error.into(), id))
     }
 
     /// A volume once whatever is being done with it is done: a process that was killed may have

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use osm_model::{Server as Workload, Volume as Exported};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use super::MigrationOptions;
 use super::disk::Disk;
@@ -31,6 +31,8 @@ pub(super) struct Slots {
     /// By the id of the host's server.
     hosts: BTreeMap<String, Arc<Semaphore>>,
     attached: usize,
+    /// Who copies a shared volume.
+    shared: Mutex<BTreeMap<String, Arc<Mutex<()>>>>,
 }
 
 impl Slots {
@@ -42,7 +44,14 @@ impl Slots {
             labels: limits.iter().map(|(label, count)| (label.clone(), places(*count))).collect(),
             hosts: hosts.into_iter().map(|host| (host, places(attached))).collect(),
             attached,
+            shared: Mutex::default(),
         }
+    }
+
+    /// Returns once nobody else of this run works on a shared volume.
+    pub(super) async fn alone(&self, volume: &str) -> OwnedMutexGuard<()> {
+        let place = Arc::clone(self.shared.lock().await.entry(volume.to_owned()).or_default());
+        place.lock_owned().await
     }
 
     /// A place under each label that is limited; they are given back when they are dropped.

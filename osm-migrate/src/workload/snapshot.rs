@@ -52,7 +52,9 @@ impl Job<'_> {
     async fn freeze(&self, disk: &Disk, point: &str) -> Result<Frozen> {
         Ok(match disk.origin {
             Origin::BootImage => Frozen::Image(self.server_image(point).await?),
-            Origin::BootVolume | Origin::Data => Frozen::Snapshot(self.volume_snapshot(disk, point).await?),
+            Origin::BootVolume | Origin::Data | Origin::Shared => {
+                Frozen::Snapshot(self.volume_snapshot(disk, point).await?)
+            }
         })
     }
 

@@ -50,17 +50,14 @@ impl Job<'_> {
         for attachment in &attachments {
             let volume = self.src.volume(&attachment.volume_id).await?;
             let device = attachment.device.clone().or_else(|| exported_device(self.workload, &volume.id));
-            live.push(LiveVolume { volume, device: device.unwrap_or_default() });
+            let shared = self.is_shared(&volume);
+            live.push(LiveVolume { volume, device: device.unwrap_or_default(), shared });
         }
         for volume in self.src.lent_volumes(self.id).await? {
             if attached_device(&attachments, &volume.id).is_none() {
                 let device = exported_device(self.workload, &volume.id).unwrap_or_default();
-                live.push(LiveVolume { volume, device });
+                live.push(LiveVolume { volume, device, shared: false });
             }
-        }
-        if let Some(live) = live.iter().find(|live| live.volume.attachments.len() > 1) {
-            let message = format!("volume {} is shared with other servers", live.volume.id);
-            return Err(self.blocked(message, "volumes of several servers cannot be moved yet"));
         }
         Ok(live)
     }
@@ -86,24 +83,24 @@ impl Job<'_> {
             }
         };
         self.src.compute.wait_server(self.id, "SHUTOFF", self.src.limit).await?;
-        Ok(Done::new(self.quiesce_point().await?, detail))
+        Ok(Done::new(self.quiesce_point_of(self.id).await?, detail))
     }
 
     /// The stop that the disks show now; nothing when the server runs.
     pub(super) async fn stop_source_seen(&self) -> Result<String> {
         let server = self.source_server().await?;
-        if server.status == "SHUTOFF" { self.quiesce_point().await } else { Ok(server.status) }
+        if server.status == "SHUTOFF" { self.quiesce_point_of(self.id).await } else { Ok(server.status) }
     }
 
-    /// Names the last thing that may have changed the disks. Copies of another point are stale.
-    async fn quiesce_point(&self) -> Result<String> {
+    /// Names the last thing that may have changed the disks of a server. Copies of another point are stale.
+    pub(super) async fn quiesce_point_of(&self, server: &str) -> Result<String> {
         #[derive(Deserialize)]
         struct Action {
             action: String,
             request_id: String,
             start_time: Option<String>,
         }
-        let path = format!("servers/{}/os-instance-actions", self.id);
+        let path = format!("servers/{server}/os-instance-actions");
         let request = self.src.compute.service().request("list server actions", Method::GET, path);
         let mut actions: Vec<Action> = match request.keyed("instanceActions").await {
             Ok(actions) => actions,

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
-use reqwest::header::HeaderValue;
-use reqwest::redirect;
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::{Method, redirect};
 use tokio::time::{Instant, sleep, timeout};
+use url::Url;
 
 use crate::config::CloudConfig;
 use crate::error::{Error, ErrorKind, Result, Retry};
@@ -39,10 +40,23 @@ impl HttpClient {
     /// # Errors
     /// `Config` when a certificate or key file cannot be used.
     pub fn new(config: &CloudConfig) -> Result<Self> {
+        Self::build(tls::client_config(config)?, config.retry(), config.timeout())
+    }
+
+    /// A client for a server that belongs to no cloud: the authorities of the system vouch for it, and nothing is
+    /// sent twice.
+    ///
+    /// # Errors
+    /// `Config` when TLS cannot be set up.
+    pub fn of_system(timeout: Duration) -> Result<Self> {
+        Self::build(tls::of_system()?, RetryPolicy::never(), timeout)
+    }
+
+    fn build(tls: rustls::ClientConfig, retry: RetryPolicy, timeout: Duration) -> Result<Self> {
         let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::client_config(config)?)
+            .tls_backend_preconfigured(tls)
             .user_agent(USER_AGENT)
-            .connect_timeout(CONNECT.min(config.timeout()))
+            .connect_timeout(CONNECT.min(timeout))
             .pool_idle_timeout(IDLE)
             // A redirect could take the token to another host.
             .redirect(redirect::Policy::none())
@@ -50,7 +64,18 @@ impl HttpClient {
             .map_err(|error| {
                 Error::new(ErrorKind::Config, "the HTTP client cannot be set up").with_source(error)
             })?;
-        Ok(Self { client, retry: config.retry(), timeout: config.timeout() })
+        Ok(Self { client, retry, timeout })
+    }
+
+    /// Sends a JSON message to a server that is no service of a cloud, called `name` in errors.
+    ///
+    /// # Errors
+    /// It cannot be reached, or answers with another status than one of success.
+    pub async fn post(&self, name: &'static str, url: Url, json: Vec<u8>) -> Result<Response> {
+        let mut call = Call::new(name, "post", Method::POST, url);
+        call.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        call.body = Body::Bytes(json.into());
+        self.execute(&mut call).await
     }
 
     /// Sends `call` until it succeeds or must not be repeated; reads the whole answer.

@@ -17,6 +17,19 @@ use rustls_platform_verifier::Verifier;
 use crate::config::CloudConfig;
 use crate::error::{Error, ErrorKind, Result};
 
+/// The TLS configuration for a server that the system's authorities vouch for.
+pub(super) fn of_system() -> Result<ClientConfig> {
+    let provider = Arc::new(ring::default_provider());
+    let verifier: Arc<dyn ServerCertVerifier> = match Verifier::new(Arc::clone(&provider)) {
+        Ok(verifier) => Arc::new(verifier),
+        Err(error) => Arc::new(NoRoots(error.to_string())),
+    };
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::new(ErrorKind::Config, "TLS cannot be set up").with_source(error))?;
+    Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+}
+
 /// The TLS configuration that `config` asks for.
 pub(super) fn client_config(config: &CloudConfig) -> Result<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
