@@ -133,3 +133,27 @@ fn fill(path: &Path, bytes: u64) {
         file.write_all_at(&block, at).unwrap();
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_moves_through_a_bastion_that_is_known() {
+    let (Some(sshd), Some(bastion)) = (Sshd::start(), Sshd::start()) else { return };
+    bastion.lets_in(&sshd);
+    let stage = Stage::small();
+    let volumes = stage.volumes("src", "small").await;
+    let (src, dst) = (stage.lab.src(), stage.lab.dst());
+    let known = sshd.known_hosts();
+    let without = fs::read(&known).unwrap();
+    let jump = format!(",{}", bastion.as_bastion(&known));
+    let with = fs::read(&known).unwrap();
+    fs::write(&known, without).unwrap();
+    let by_bastion = || stage.migrate_by(&sshd.spec(src, &known, &jump), &sshd.spec(dst, &known, &jump));
+    let refused = by_bastion().output().unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
+    assert!(text(&refused).contains("the bastion"), "{}", text(&refused));
+    assert_eq!(bastion.connections(), 0);
+    fs::write(&known, with).unwrap();
+    success(&by_bastion().output().unwrap());
+    assert!(bastion.connections() >= 2, "both hosts were reached through it");
+    stage.moved_once("small", &volumes).await;
+    stage.equal_disks("small", &volumes).await;
+}

@@ -107,6 +107,25 @@ impl Sshd {
         fs::read_to_string(self.dir.path().join("host_key.pub")).unwrap()
     }
 
+    /// This host as a bastion, and as one whose host key stands beside the other's.
+    pub(crate) fn as_bastion(&self, known_hosts: &Path) -> String {
+        let key = fs::read_to_string(self.dir.path().join("host_key.pub")).unwrap();
+        let mut known = fs::File::options().append(true).open(known_hosts).unwrap();
+        write!(known, "\n[127.0.0.1]:{} {key}", self.port).unwrap();
+        format!("jump={}@127.0.0.1:{}", self.user, self.port)
+    }
+
+    /// Lets in whom another one lets in.
+    pub(crate) fn lets_in(&self, other: &Self) {
+        fs::copy(other.dir.path().join("user_key.pub"), self.dir.path().join("authorized_keys")).unwrap();
+    }
+
+    /// How many sessions and forwards it has served so far, by its log.
+    pub(crate) fn connections(&self) -> usize {
+        let log = fs::read_to_string(self.dir.path().join("sshd.log")).unwrap();
+        log.lines().filter(|line| line.contains("Accepted publickey")).count()
+    }
+
     /// The agents that were copied here: their files.
     pub(crate) fn agent_files(&self) -> Vec<PathBuf> {
         let Ok(entries) = fs::read_dir(self.home().join(".cache/osm")) else { return Vec::new() };

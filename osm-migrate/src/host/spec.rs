@@ -47,6 +47,8 @@ pub struct SshSpec {
     pub accept_new: bool,
     /// Where udev on the host names devices by id, when not in the usual place.
     pub devices: Option<PathBuf>,
+    /// The bastion on the way, `USER@HOST:PORT`, user and port optional; the same key and known hosts count for it.
+    pub jump: Option<String>,
     /// Let disks travel from host to host directly where that is possible; else always through SSH.
     pub link: bool,
 }
@@ -62,6 +64,7 @@ impl Default for SshSpec {
             known_hosts: None,
             accept_new: false,
             devices: None,
+            jump: None,
             link: true,
         }
     }
@@ -113,7 +116,7 @@ impl FromStr for HostSpec {
         let wrong = |why: String| {
             Error::new(ErrorKind::Config, why).with_object(format!("conversion host `{text}`")).with_hint(
                 "write ssh:SERVER[,address=H][,port=P][,user=U][,key=FILE][,known-hosts=FILE]\
-                 [,host-key=accept-new][,devices=DIR][,link=no] or local:SERVER[,devices=DIR]",
+                 [,host-key=accept-new][,devices=DIR][,jump=USER@HOST:PORT][,link=no] or local:SERVER[,devices=DIR]",
             )
         };
         let (scheme, rest) =
@@ -141,6 +144,7 @@ impl FromStr for HostSpec {
                 ("ssh", "known-hosts") => ssh.known_hosts = Some(value.into()),
                 ("ssh", "host-key") if value == "accept-new" => ssh.accept_new = true,
                 ("ssh", "host-key") => return Err(wrong("host-key can only be accept-new".into())),
+                ("ssh", "jump") => ssh.jump = Some(value.to_owned()),
                 ("ssh", "link") if value == "no" => ssh.link = false,
                 ("ssh", "link") => return Err(wrong("link can only be no".into())),
                 _ => return Err(wrong(format!("there is no option `{key}` here"))),
@@ -174,6 +178,7 @@ impl fmt::Display for HostSpec {
             ("known-hosts", path(&ssh.known_hosts)),
             ("host-key", ssh.accept_new.then(|| "accept-new".to_owned())),
             ("devices", path(&ssh.devices)),
+            ("jump", ssh.jump.clone()),
             ("link", (!ssh.link).then(|| "no".to_owned())),
         ] {
             value.iter().try_for_each(|value| write!(f, ",{key}={value}"))?;
@@ -189,7 +194,7 @@ mod tests {
     #[test]
     fn options_of_ssh_hosts_are_understood() {
         let spec: HostSpec =
-            "ssh:conv,address=10.0.0.5,port=22,user=root,key=/k,known-hosts=/h,host-key=accept-new,devices=/d,link=no"
+            "ssh:conv,address=10.0.0.5,port=22,user=root,key=/k,known-hosts=/h,host-key=accept-new,devices=/d,jump=me@b:2222,link=no"
                 .parse()
                 .unwrap();
         let expected = SshSpec {
@@ -201,6 +206,7 @@ mod tests {
             known_hosts: Some("/h".into()),
             accept_new: true,
             devices: Some("/d".into()),
+            jump: Some("me@b:2222".into()),
             link: false,
         };
         assert_eq!(spec, HostSpec::Ssh(expected));

@@ -67,6 +67,9 @@ impl SshHost {
     /// ssh with its options, up to the remote command.
     fn ssh(&self, shared: bool) -> Command {
         let mut command = Command::new(&self.client);
+        if let Some(jump) = &self.spec.jump {
+            command.args(["-o", &self.proxy(jump)]);
+        }
         let mut option = |text: &str| {
             command.args(["-o", text]);
         };
@@ -77,13 +80,8 @@ impl SshHost {
         option("ClearAllForwardings=yes");
         option("ForwardAgent=no");
         option("LogLevel=ERROR");
-        option(if self.spec.accept_new {
-            "StrictHostKeyChecking=accept-new"
-        } else {
-            "StrictHostKeyChecking=yes"
-        });
-        if let Some(file) = &self.spec.known_hosts {
-            option(&format!("UserKnownHostsFile={}", file.display()));
+        for text in self.host_checks() {
+            option(&text);
         }
         if shared {
             option("ControlMaster=auto");
@@ -105,6 +103,39 @@ impl SshHost {
         }
         command.args(["-T", "--", &self.address]);
         command
+    }
+
+    /// How it is known who answers.
+    fn host_checks(&self) -> Vec<String> {
+        let strict = if self.spec.accept_new { "accept-new" } else { "yes" };
+        let mut options = vec![format!("StrictHostKeyChecking={strict}")];
+        options.extend(
+            self.spec.known_hosts.as_ref().map(|file| format!("UserKnownHostsFile={}", file.display())),
+        );
+        options
+    }
+
+    /// The way through a bastion. `-J` would take neither the key nor the known hosts along.
+    fn proxy(&self, jump: &str) -> String {
+        let (user, host) = jump.rsplit_once('@').map_or((None, jump), |(user, host)| (Some(user), host));
+        let (host, port) = host.split_once(':').map_or((host, None), |(host, port)| (host, Some(port)));
+        let mut words = vec![self.client.display().to_string()];
+        let checks = self.host_checks();
+        for option in ["BatchMode=yes", "ConnectTimeout=20", "LogLevel=ERROR"]
+            .into_iter()
+            .chain(checks.iter().map(String::as_str))
+        {
+            words.extend(["-o".to_owned(), option.to_owned()]);
+        }
+        if let Some(key) = &self.spec.key {
+            words.extend(["-o".into(), "IdentitiesOnly=yes".into(), "-i".into(), key.display().to_string()]);
+        }
+        for (flag, value) in [("-p", port), ("-l", user)] {
+            words.extend(value.map(|value| [flag.to_owned(), value.to_owned()]).into_iter().flatten());
+        }
+        // What stands in a word is not for ssh to fill in, but for the two that it must.
+        let words: Vec<String> = words.into_iter().map(|word| word.replace('%', "%%")).collect();
+        format!("ProxyCommand={} -W '[%h]:%p' -- {}", quote::join(&words), quote::quote(host))
     }
 
     /// ssh running a POSIX script.

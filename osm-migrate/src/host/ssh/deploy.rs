@@ -157,7 +157,14 @@ async fn output(host: &SshHost, script: &str, input: Vec<u8>, limit: Duration) -
             ),
             Some(255) => error
                 .with_retry(Retry::Safe)
-                .with_hint("see whether `ssh` to this address works without a question"),
+                .with_hint(match &host.spec.jump {
+                    // What ssh says of the way through it is lost.
+                    Some(jump) => format!(
+                        "see whether `ssh` to the bastion {jump} works without a question, with the host's key and \
+                         known hosts, and from there to this address"
+                    ),
+                    None => "see whether `ssh` to this address works without a question".to_owned(),
+                }),
             _ => error,
         });
     }
