@@ -9,6 +9,7 @@
 mod downtime;
 mod peer;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -27,6 +28,9 @@ const FLEET: (usize, usize, u64) = (4, 3, 300);
 
 /// How many servers the control plane is measured with.
 const MANY: usize = 200;
+
+/// How many kinds of requests are told.
+const SHOWN: usize = 24;
 
 /// How long a cloud takes to answer.
 const LATENCY: Duration = Duration::from_millis(20);
@@ -176,7 +180,7 @@ fn control(ours: &Path, dir: &Path) -> Result<()> {
         cloud.clear_requests();
     }
     let began = Instant::now();
-    let run = measure::run(stage.work("migrate").args(["--workloads", "16"]))?;
+    let run = measure::run(stage.work("migrate").args(["--workloads", "32"]))?;
     let requests = stage.lab.src().requests().len() + stage.lab.dst().requests().len();
     println!("\ncontrol: {MANY} servers, clouds that answer after {} ms", LATENCY.as_millis());
     println!(
@@ -194,5 +198,28 @@ fn control(ours: &Path, dir: &Path) -> Result<()> {
             );
         }
     }
+    let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+    for cloud in [stage.lab.src(), stage.lab.dst()] {
+        for request in cloud.requests() {
+            *kinds
+                .entry(format!("{} {} {}", cloud.name(), request.method, shape(&request.path)))
+                .or_default() += 1;
+        }
+    }
+    let mut kinds: Vec<(usize, String)> = kinds.into_iter().map(|(kind, count)| (count, kind)).collect();
+    kinds.sort_by(|one, other| other.cmp(one));
+    println!("the most frequent, for each server:");
+    for (count, kind) in kinds.into_iter().take(SHOWN) {
+        println!("  {:5.1}  {kind}", count as f64 / MANY as f64);
+    }
     Ok(())
+}
+
+/// A path without what tells one object from another.
+fn shape(path: &str) -> String {
+    let path = path.split_once('?').map_or(path, |(path, _)| path);
+    let is_id =
+        |part: &str| part.len() >= 32 && part.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    let parts: Vec<&str> = path.split('/').map(|part| if is_id(part) { "*" } else { part }).collect();
+    parts.join("/")
 }
