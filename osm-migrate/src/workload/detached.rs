@@ -13,11 +13,12 @@ use osm_model::{Kind, NameFilter, Resource, Server as Workload, ServerInfo, Serv
 use osm_openstack::block_storage::Volume;
 
 use super::WorkloadMigration;
+use super::clouds::Clouds;
 use super::copies::Copy;
 use super::disk::{Disk, Origin};
 use super::errand::ERRAND;
 use super::images::Way;
-use super::job::{Clouds, Done, Job};
+use super::job::{Done, Job};
 use super::lease::Subject;
 use super::preflight::{Preflight, Resolved, Standing, check_quota};
 use super::slots::assign;

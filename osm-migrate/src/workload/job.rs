@@ -1,13 +1,13 @@
 //! The move of one workload: who works on it, what it has done so far, who hears of it.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use osm_model::Server as Workload;
 use tokio::sync::{Mutex, OwnedSemaphorePermit};
 use uuid::Uuid;
 
+use super::clouds::Clouds;
 use super::hook::When;
 use super::lease::Lease;
 use super::link::Link;
@@ -19,16 +19,6 @@ use super::tag;
 use super::{MigrationOptions, WorkloadMigration};
 use crate::state::{Checkpoint, Claim};
 use crate::{Error, ErrorKind, Event, Result, Step};
-
-/// The clouds of a run with one pair of hosts, shared by the jobs of that pair.
-pub(super) struct Clouds {
-    pub(super) src: Side,
-    pub(super) dst: Side,
-    /// How their hosts reach each other.
-    pub(super) link: Link,
-    /// How much is done at once, whatever the pair.
-    pub(super) slots: Arc<Slots>,
-}
 
 /// The move of one workload, under a claim.
 pub(super) struct Job<'a> {

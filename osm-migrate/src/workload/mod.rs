@@ -13,6 +13,7 @@
 mod attend;
 mod boot;
 mod cleanup;
+mod clouds;
 mod cold;
 mod copies;
 mod detached;
@@ -30,6 +31,7 @@ mod log;
 mod moved;
 mod options;
 mod place;
+mod plan;
 mod port;
 mod preflight;
 mod rehearse;

@@ -10,9 +10,10 @@ use osm_model::{Server as Workload, ServerInfo, ServerParams};
 use osm_openstack::block_storage::Volume;
 
 use super::WorkloadMigration;
+use super::clouds::Clouds;
 use super::disk::{Disk, Origin};
 use super::images::Way;
-use super::job::{Clouds, Done, Job};
+use super::job::{Done, Job};
 use super::lease::Subject;
 use super::preflight::Resolved;
 use super::side::named;
