@@ -113,7 +113,7 @@ async fn hosts_are_made_used_and_deleted_without_a_trace() {
 
     // Once more: all is there.
     stage.forget_requests();
-    let again = success(&hosts.deploy(&["--boot-volume", "2"]));
+    let again = success(&hosts.hosts("deploy", &["--timeout", "20"]));
     assert_eq!(stage.changes(), 0, "{again:?}");
     assert!(parts(&again).iter().all(|part| part.ends_with(": unchanged")), "{:?}", parts(&again));
     success(&hosts.hosts("check", &[]));
@@ -167,7 +167,15 @@ async fn what_somebody_else_made_is_used_and_stays() {
     assert!(network.get::<SecurityGroup>(&group.id).await.unwrap().is_some());
     assert_eq!(hosts.counts()[1], hosts.before[1]);
 
-    // The lab's own conversion host was not made by us.
+    // The lab's own conversion host was not made by us: nothing is made for it, and it is not deleted.
+    let cloud = hosts.stage.lab.src();
+    let known = hosts.sshd.known_hosts();
+    hosts.stage.forget_requests();
+    let mut command = hosts.stage.osm(&["hosts", "deploy", "--src", "src", "--data-dir"]);
+    command.arg(hosts.stage.data_dir()).arg("--src-host").arg(hosts.sshd.spec(cloud, &known, ""));
+    let used = success(&command.output().unwrap());
+    assert_eq!(parts(&used), ["os_migrate_conv_src: server os_migrate_conv_src: unchanged"]);
+    assert_eq!(hosts.stage.changes(), 0);
     let mut command = hosts.stage.osm(&["hosts", "delete", "--src", "src", "--data-dir"]);
     let kept = success(&command.arg(hosts.stage.data_dir()).output().unwrap());
     assert!(parts(&kept).contains(&"os_migrate_conv_src: server os_migrate_conv_src: exists".to_owned()));
@@ -207,7 +215,12 @@ async fn a_host_that_is_not_who_its_console_says_is_refused() {
     let Some(hosts) = Hosts::start() else { return };
     let other = Sshd::start().expect("there was one before");
     hosts.stage.lab.dst().show_host_key(&other.host_key());
-    let output = hosts.deploy(&[]);
+    // The destination's alone: here both are the same sshd, and would be known by the same name.
+    let cloud = hosts.stage.lab.dst();
+    let host = hosts.sshd.undeployed("conv-dst", &cloud.device_dir("conv-dst"));
+    let mut command = hosts.stage.osm(&["hosts", "deploy", "--dst", "dst", "--flavor", "m1.conv"]);
+    command.args(["--external-network", "public", "--timeout", "20", "--dst-host", &host, "--data-dir"]);
+    let output = command.arg(hosts.stage.data_dir()).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     assert!(text(&output).contains("Host key verification failed"), "{}", text(&output));
     // What was made is found again, and deleted.

@@ -110,7 +110,7 @@ async fn together(
     let (Some((src, at_src)), Some((dst, at_dst))) = (src.zip(at_src), dst.zip(at_dst)) else {
         return Ok(());
     };
-    let mut tries = if deploy && src.admit(&at_dst).await? { TRIES } else { 1 };
+    let mut tries = if deploy && src.admit(&at_src, &at_dst).await? { TRIES } else { 1 };
     let found = loop {
         let found = check_link((&src, &at_src), (&dst, &at_dst)).await?;
         tries -= 1;

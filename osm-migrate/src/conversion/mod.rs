@@ -50,6 +50,8 @@ pub struct Deployed {
     pub spec: HostSpec,
     /// Where its packets may seem to come from.
     addresses: Vec<String>,
+    /// Whether it was made here; otherwise nothing is made for it, and its security groups are left alone.
+    ours: bool,
 }
 
 impl Deployment {
@@ -85,7 +87,8 @@ impl Deployment {
         })
     }
 
-    /// Makes what is missing, waits until the host answers, and puts the agent there.
+    /// Makes what is missing, waits until the host answers, and puts the agent there. For a server that somebody else
+    /// has made nothing is made.
     ///
     /// # Errors
     /// Something that the plan names is not there or is ambiguous, or the host does not answer in time. What was
@@ -93,6 +96,10 @@ impl Deployment {
     pub async fn deploy(&self) -> Result<Deployed> {
         // First what must be there: nothing is made for a host that cannot be.
         let existing = self.compute.server_by_name(&self.ssh.server).await?;
+        if let Some(server) = existing.clone().filter(|server| !is_marked(server)) {
+            let server = self.started(server).await?;
+            return self.answering(&server.id, false).await;
+        }
         let origin = match &existing {
             Some(_) => None,
             None => Some(self.origin().await?),
@@ -137,7 +144,10 @@ impl Deployment {
     ///
     /// # Errors
     /// The security group cannot be changed.
-    pub async fn admit(&self, other: &Deployed) -> Result<bool> {
+    pub async fn admit(&self, own: &Deployed, other: &Deployed) -> Result<bool> {
+        if !own.ours {
+            return Ok(false);
+        }
         let addresses: Vec<String> = other.addresses.iter().map(|address| host_cidr(address)).collect();
         match self.own::<SecurityGroup>("security group", &self.plan.security_group).await? {
             Some(group) => self.open_doors(&group, Some(&addresses)).await,

@@ -20,7 +20,7 @@ impl Deployment {
         })
     }
 
-    /// The network beyond the router.
+    /// The network beyond the router: the one that is named, else the one that the router leads to.
     pub(super) async fn external_network(&self) -> Result<NetworkObject> {
         let missing = |message: &str| {
             Error::new(ErrorKind::Config, message)
@@ -28,6 +28,13 @@ impl Deployment {
                 .with_hint("name it with --external-network NAME")
         };
         let Some(wanted) = &self.plan.network.external else {
+            let router = self.own::<Router>("router", &self.plan.network.router).await?;
+            let gateway = router.and_then(|router| router.external_gateway_info);
+            if let Some(gateway) = gateway
+                && let Some(external) = self.network.get(&gateway.network_id).await?
+            {
+                return Ok(external);
+            }
             return Err(missing("no external network is named, which the router and the floating IP need"));
         };
         let found = self.find_network(wanted).await?;

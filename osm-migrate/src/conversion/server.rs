@@ -219,8 +219,19 @@ impl Deployment {
         let mut addresses: Vec<String> = fixed.chain(floating).chain(found).chain(routed).collect();
         addresses.sort();
         addresses.dedup();
-        let spec = HostSpec::Ssh(SshSpec { address: Some(address), ..self.ssh.clone() });
-        Ok(Deployed { spec, addresses })
+        let ours = is_marked(server);
+        let host = key::host_name(&address, self.ssh.port);
+        let ssh = SshSpec { address: Some(address), ..self.ssh.clone() };
+        // Whoever made the server may log in there by other ways, and know it already.
+        let ssh = match ours {
+            true => ssh,
+            false => SshSpec {
+                key: ssh.key.filter(|key| key.is_file()),
+                known_hosts: ssh.known_hosts.filter(|file| key::knows(file, &host)),
+                ..ssh
+            },
+        };
+        Ok(Deployed { spec: HostSpec::Ssh(ssh), addresses, ours })
     }
 
     /// The floating IPs of a server, by its ports.
@@ -241,7 +252,7 @@ impl Deployment {
             return Err(self.error("it is no host behind SSH", "name it as ssh:SERVER"));
         };
         let address = ssh.address.clone().unwrap_or_default();
-        if let Some(file) = self.ssh.known_hosts.as_ref().filter(|_| !self.ssh.accept_new) {
+        if let Some(file) = self.ssh.known_hosts.as_ref().filter(|_| deployed.ours && !self.ssh.accept_new) {
             let host = key::host_name(&address, ssh.port);
             if fresh || !key::knows(file, &host) {
                 key::learn(file, &host, &self.host_keys(id).await?)?;
