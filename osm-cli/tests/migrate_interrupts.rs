@@ -9,6 +9,7 @@ mod stage;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -75,31 +76,53 @@ async fn moves_in_the_end(stage: &Stage, volumes: &[String]) {
     stage.no_orphans(1, 2, 1, 0);
 }
 
-/// The agent, but the first hash of a destination volume finds another byte there than was copied.
-fn rotten_storage(stage: &Stage) -> std::path::PathBuf {
+/// The agent, but once it does something else: `case` is a line of `sh` for it, with `AGENT` in the place of the program.
+fn spoilt_agent(stage: &Stage, case: &str) -> PathBuf {
     let (program, mark) = (stage.dir.path().join("agent.sh"), stage.dir.path().join("rot"));
-    let script = format!(
-        r#"#!/bin/sh
-case "$2 $3" in
-"hash "*/dst/volumes/*)
-    if rm {mark} 2>/dev/null; then printf rot | dd of="$3" bs=1 seek=12345 conv=notrunc 2>/dev/null; fi ;;
-esac
-exec {agent} "$@"
-"#,
-        mark = mark.display(),
-        agent = env!("CARGO_BIN_EXE_osm-cli"),
-    );
-    fs::write(&program, script).unwrap();
+    let (agent, mark) = (env!("CARGO_BIN_EXE_osm-cli"), mark.display());
+    let case = case.replace("AGENT", agent).replace("ONCE", &format!("rm {mark} 2>/dev/null"));
+    fs::write(&program, format!("#!/bin/sh\ncase \"$2 $3\" in\n{case}\nesac\nexec {agent} \"$@\"\n"))
+        .unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-    fs::write(mark, "").unwrap();
+    fs::write(stage.dir.path().join("rot"), "").unwrap();
     program
+}
+
+/// The destination has another byte than was copied when it is hashed after a crash.
+const ROTTEN: &str = r#""hash "*/dst/volumes/*) if ONCE; then printf rot | dd of="$3" bs=1 seek=12345 conv=notrunc 2>/dev/null; fi ;;"#;
+
+/// The copying agent reads something else back than it has written.
+const FORGETFUL: &str = r#""pull "*)
+    if ONCE; then
+        { AGENT "$@" 2>&1 1>&3 3>&- | sed -u 's/"root":"..../"root":"dead/' >&2; } 3>&1
+        exit 0
+    fi ;;"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_rots_after_a_crash_is_kept_and_never_started() {
+    let stage = Stage::small();
+    let volumes = stage.volumes("src", "small").await;
+    let mut child = stage.migrate().stdout(Stdio::piped()).spawn().unwrap();
+    let mut told = BufReader::new(child.stdout.take().unwrap()).lines();
+    let copied = told.find(|line| {
+        let event: serde_json::Value = serde_json::from_str(line.as_ref().unwrap()).unwrap();
+        event["event"] == "step_started" && event["step"] == "verify_disks"
+    });
+    assert!(copied.is_some());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    is_kept_and_never_started(&stage, &volumes, ROTTEN).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_that_is_not_equal_is_kept_and_never_started() {
     let stage = Stage::small();
     let volumes = stage.volumes("src", "small").await;
-    let agent = rotten_storage(&stage);
+    is_kept_and_never_started(&stage, &volumes, FORGETFUL).await;
+}
+
+async fn is_kept_and_never_started(stage: &Stage, volumes: &[String], case: &str) {
+    let agent = spoilt_agent(stage, case);
     let output = stage.migrate().env("OSM_AGENT_BINARY", agent).output().unwrap();
     assert_eq!(output.status.code(), Some(4), "{}", text(&output));
     let events = lines(&output);
@@ -108,7 +131,7 @@ async fn a_copy_that_is_not_equal_is_kept_and_never_started() {
     assert!(failed["error"].as_str().unwrap().contains("small-"), "it names the disk: {failed}");
     assert!(failed["hint"].as_str().unwrap().contains("the copy is kept"), "{failed}");
     assert!(!events.iter().any(|event| event["step"] == "create_server"), "a server was made of it");
-    source_is_as_it_was(&stage, &volumes).await;
+    source_is_as_it_was(stage, volumes).await;
 
     let storage = stage.session("dst").await.block_storage().await.unwrap();
     let mut kept = Vec::new();
@@ -117,7 +140,7 @@ async fn a_copy_that_is_not_equal_is_kept_and_never_started() {
         kept.push(copy.id);
     }
     assert_eq!(kept.len(), 2);
-    moves_in_the_end(&stage, &volumes).await;
+    moves_in_the_end(stage, volumes).await;
     let mut copies = stage.volumes("dst", "small").await;
     kept.sort();
     copies.sort();
