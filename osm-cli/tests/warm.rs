@@ -243,7 +243,7 @@ async fn a_move_that_is_given_up_leaves_nothing() {
 async fn what_failed_is_tried_again_as_it_was_begun() {
     let stage = Stage::small();
     let volumes = stage.volumes("src", "small").await;
-    let nothing = success(&stage.work("retry", &[]).output().unwrap());
+    let nothing = success(&stage.work("retry", &["--failed"]).output().unwrap());
     assert_eq!(nothing.len(), 1, "{nothing:?}");
     kill_at(&stage, "seed", Step::CopyDisks, false);
     let seeded = success(&stage.work("retry", &[]).output().unwrap());

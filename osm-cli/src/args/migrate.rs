@@ -205,6 +205,9 @@ pub(crate) struct Retry {
     pub(crate) workloads: Workloads,
     #[command(flatten)]
     pub(crate) cut: Cut,
+    /// Only what failed: said for scripts that want to say it, for nothing else is ever repeated.
+    #[arg(long)]
+    pub(crate) failed: bool,
 }
 
 #[derive(Debug, Args)]

@@ -59,7 +59,7 @@ pub(crate) async fn cleanup(globals: &Globals<'_>, arguments: args::Cleanup) -> 
 
 /// Repeats each workload's last run that did not end well.
 pub(crate) async fn retry(globals: &Globals<'_>, arguments: args::Retry) -> Result<ExitCode> {
-    let args::Retry { mut workloads, cut } = arguments;
+    let args::Retry { mut workloads, cut, failed: _ } = arguments;
     let setup = Setup::new(globals, &workloads.data)?;
     let events = output::event_sink(globals.output);
     setup.warn(events.as_ref());
