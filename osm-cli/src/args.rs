@@ -3,6 +3,7 @@
 mod agent;
 mod hosts;
 mod migrate;
+mod vmware;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ pub(crate) use self::hosts::{Deploy, Hosts, Which};
 pub(crate) use self::migrate::{Cleanup, Cut, Cutover, Migrate, Rehearse, Retry, Seed, Via, Workloads};
 #[cfg(feature = "demo")]
 pub(crate) use self::migrate::{Guest, Places};
+pub(crate) use self::vmware::{Vmware, Vsphere};
 
 /// Move tenants between OpenStack clouds, disks included.
 #[derive(Debug, Parser)]
@@ -93,6 +95,9 @@ pub(crate) enum Command {
     /// Make, check and delete conversion hosts.
     #[command(subcommand)]
     Hosts(Hosts),
+    /// Look at a vSphere; migrating from one is yet to come.
+    #[command(subcommand)]
+    Vmware(Vmware),
     /// Tell where each workload of a data directory stands.
     Status(Status),
     /// Tell which object of the destination each object of the source became.

@@ -98,7 +98,10 @@ fn error_line(message: &str, causes: &[String], hint: Option<&str>, code: u8) {
 
 /// What the operator can do, as the first cause that knows says.
 fn hint_of(error: &anyhow::Error) -> Option<&str> {
-    error.chain().find_map(|cause| cause.downcast_ref::<osm_migrate::Error>()?.context().hint.as_deref())
+    error.chain().find_map(|cause| match cause.downcast_ref::<osm_vmware::Error>() {
+        Some(error) => error.hint(),
+        None => cause.downcast_ref::<osm_migrate::Error>()?.context().hint.as_deref(),
+    })
 }
 
 /// The exit code of an error: that of the first cause that has one.
@@ -134,6 +137,13 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             osm_migrate::ErrorKind::Config | osm_migrate::ErrorKind::Data => Some(USAGE),
             osm_migrate::ErrorKind::Interrupted => Some(INTERRUPTED),
             osm_migrate::ErrorKind::Mismatch => Some(MISMATCH),
+            _ => None,
+        };
+    }
+    if let Some(error) = cause.downcast_ref::<osm_vmware::Error>() {
+        return match error.kind() {
+            osm_vmware::ErrorKind::Auth => Some(AUTHENTICATION),
+            osm_vmware::ErrorKind::Config => Some(USAGE),
             _ => None,
         };
     }

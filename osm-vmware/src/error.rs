@@ -1,27 +1,42 @@
-//! The error type of this crate.
+//! The one error type of this crate: kind, retry, context, source.
 
 use std::error::Error as StdError;
 use std::fmt;
+
+use osm_transfer::Retry;
 
 /// What went wrong, coarse enough to branch on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
+    /// The user is not let in, or lacks a privilege.
+    Auth,
     /// An answer cannot be understood.
     BadResponse,
     /// A line of changes was begun anew, or is not kept.
     CbtReset,
     /// The machine keeps no record of changes.
     CbtUnavailable,
+    /// What was configured cannot be used.
+    Config,
     /// There is no such machine, disk or snapshot.
     NotFound,
+    /// vSphere refuses what was asked.
+    Refused,
+    /// vSphere cannot be reached.
+    Unreachable,
+    /// This vSphere does not know how.
+    Unsupported,
 }
 
 /// An error of a VMware source.
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
+    retry: Retry,
     message: String,
+    object: Option<String>,
+    hint: Option<String>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -31,7 +46,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// An error of `kind`; `message` says what failed.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        let retry = if kind == ErrorKind::Unreachable { Retry::Safe } else { Retry::Never };
+        Self { kind, retry, message: message.into(), object: None, hint: None, source: None }
     }
 
     /// The same error with its cause.
@@ -41,15 +57,43 @@ impl Error {
         self
     }
 
+    /// The same error with what it happened to.
+    #[must_use]
+    pub fn with_object(mut self, object: impl Into<String>) -> Self {
+        self.object = Some(object.into());
+        self
+    }
+
+    /// The same error with what the operator can do.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
     /// What went wrong, for control flow.
     pub fn kind(&self) -> ErrorKind {
         self.kind
+    }
+
+    /// Whether the same call may succeed later.
+    pub fn retry(&self) -> Retry {
+        self.retry
+    }
+
+    /// What the operator can do.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.message)?;
+        match &self.object {
+            Some(object) => write!(f, ", on {object}"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -14,6 +14,13 @@ pub struct Moref {
     pub value: String,
 }
 
+impl Moref {
+    /// The object of this type and id.
+    pub fn new(kind: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { kind: kind.into(), value: value.into() }
+    }
+}
+
 impl fmt::Display for Moref {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.kind, self.value)

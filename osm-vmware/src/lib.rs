@@ -1,10 +1,13 @@
-//! VMware virtual machines as a source of disks: the vocabulary.
+//! VMware virtual machines as a source of disks.
 //!
-//! This crate holds types only. It opens no connection yet: neither a vSphere session nor VDDK nor
-//! NFC is implemented, and nothing here pretends otherwise. What the types fix is what any of those
-//! will have to give:
+//! So far a session with vSphere, and what its machines say of themselves. Disks are not read yet: neither VDDK nor NFC
+//! nor datastores over HTTPS are implemented, and nothing here pretends otherwise. What the types at the end fix is
+//! what any of those will have to give:
 //!
 //! ```text
+//!   session    Session              a vCenter or ESXi host: login, and login again
+//!   machine    Machine, Concern     what a machine is, and what stands in the way of its migration
+//!   soap, property                  how vSphere is spoken to
 //!   identity   Moref, DeviceKey     which machine, which of its disks
 //!   change     ChangeId             what a copy of a disk contains
 //!   disk       Disk, Snapshot       what can be read, and at which point in time
@@ -21,10 +24,16 @@ mod change;
 mod disk;
 mod error;
 mod identity;
+mod machine;
+mod property;
+mod session;
+mod soap;
 mod source;
 
 pub use self::change::{ChangeId, Delta};
 pub use self::disk::{Disk, Snapshot};
 pub use self::error::{Error, ErrorKind, Result};
 pub use self::identity::{DeviceKey, Moref};
+pub use self::machine::{Concern, Machine, Nic, Severity, VirtualDisk};
+pub use self::session::{About, Session, SessionConfig};
 pub use self::source::DiskSource;

@@ -12,6 +12,7 @@ mod serve;
 mod setup;
 mod status;
 mod verify;
+mod vmware;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -71,6 +72,7 @@ async fn dispatch(globals: &Globals<'_>, command: Command) -> Result<ExitCode> {
         Command::Copy(copy) => copy::run(globals, copy).await,
         Command::Verify(verify) => verify::run(globals, verify).await,
         Command::Serve(serve) => serve::run(globals, serve).await,
+        Command::Vmware(vmware) => Box::pin(vmware::run(globals, vmware)).await,
         Command::Agent(agent) => agent::run(agent).await,
     }
 }

@@ -1,0 +1,93 @@
+//! What should be known of a machine before it is migrated.
+
+use serde::Serialize;
+
+use super::Machine;
+
+/// How grave a concern is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// It cannot be migrated like this.
+    Blocking,
+    /// It cannot be copied while it runs.
+    Cold,
+    /// It is to be known.
+    Note,
+}
+
+/// Something to be known of a machine, with what can be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Concern {
+    /// How grave it is.
+    pub severity: Severity,
+    /// What it is.
+    pub message: String,
+}
+
+/// The oldest hardware that keeps a record of changes.
+const TRACKS_CHANGES: u32 = 7;
+
+/// Backings that keep a record of changes.
+const TRACKED: [&str; 5] = ["FlatVer2", "SeSparse", "SparseVer2", "RawDiskMappingVer1", "RawDiskVer2"];
+
+pub(super) fn of(machine: &Machine, needs_consolidation: bool) -> Vec<Concern> {
+    let mut concerns = Vec::new();
+    let mut say = |severity, message: String| concerns.push(Concern { severity, message });
+    if machine.template {
+        say(Severity::Blocking, "it is a template: deploy a machine of it, and migrate that".to_owned());
+    }
+    if machine.disks.is_empty() {
+        say(Severity::Blocking, "it has no disk".to_owned());
+    }
+    if machine.encrypted {
+        say(
+            Severity::Blocking,
+            "it is encrypted: decrypt it first, its keys cannot be carried over".to_owned(),
+        );
+    }
+    if machine.hardware_version.is_some_and(|version| version < TRACKS_CHANGES) {
+        say(
+            Severity::Cold,
+            format!("its hardware is older than version {TRACKS_CHANGES}: no record of changes"),
+        );
+    }
+    for disk in &machine.disks {
+        let named = |what: &str| format!("{} ({}) {what}", disk.label, disk.key);
+        if disk.capacity == 0 {
+            say(Severity::Blocking, named("tells no capacity"));
+        }
+        if disk.mode.as_deref().is_some_and(|mode| mode.starts_with("independent")) {
+            say(Severity::Cold, named("is independent: snapshots leave it out"));
+        }
+        if disk.shared {
+            say(Severity::Cold, named("is shared with other machines: there are no snapshots of it"));
+        }
+        if !TRACKED.contains(&disk.backing.as_str()) {
+            say(Severity::Cold, named(&format!("is kept as {}: no record of its changes", disk.backing)));
+        }
+    }
+    if needs_consolidation {
+        say(
+            Severity::Note,
+            "its disks need consolidation: have vSphere do that before anything else".to_owned(),
+        );
+    }
+    if machine.snapshots > 0 {
+        let count = machine.snapshots;
+        say(
+            Severity::Note,
+            format!("it has {count} snapshots: changes must not begin to be recorded while it has any"),
+        );
+    }
+    if !machine.change_tracking {
+        say(Severity::Note, "changes are not recorded yet: that begins with its first seed".to_owned());
+    }
+    if machine.secure_boot {
+        say(
+            Severity::Note,
+            "it starts only what is signed: the destination must offer secure boot".to_owned(),
+        );
+    }
+    concerns
+}

@@ -1,0 +1,137 @@
+//! The machines of a vSphere, as a migration needs to know them.
+
+mod concern;
+mod device;
+
+use serde::Serialize;
+
+pub use self::concern::{Concern, Severity};
+pub use self::device::{Nic, VirtualDisk};
+
+use self::device::{disks, nics};
+use crate::property::Found;
+use crate::session::Session;
+use crate::soap::Element;
+use crate::{Moref, Result};
+
+/// What is asked of each machine.
+const PATHS: [&str; 18] = [
+    "name",
+    "config.uuid",
+    "config.instanceUuid",
+    "config.version",
+    "config.guestId",
+    "config.guestFullName",
+    "config.firmware",
+    "config.bootOptions",
+    "config.changeTrackingEnabled",
+    "config.hardware.numCPU",
+    "config.hardware.memoryMB",
+    "config.hardware.device",
+    "config.template",
+    "config.keyId",
+    "runtime.powerState",
+    "runtime.consolidationNeeded",
+    "snapshot",
+    "guest.toolsRunningStatus",
+];
+
+/// A virtual machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Machine {
+    /// Its reference, unique in this vCenter: `vm-42`.
+    pub moref: String,
+    /// Its name, which another machine in another folder may have, too.
+    pub name: String,
+    /// The id that vCenter keeps unique; what a plan should name it by.
+    pub instance_uuid: Option<String>,
+    /// The id that its firmware tells the guest.
+    pub bios_uuid: Option<String>,
+    /// The version of its hardware: 19 for `vmx-19`.
+    pub hardware_version: Option<u32>,
+    /// What vSphere calls its guest system: `debian11_64Guest`.
+    pub guest_id: Option<String>,
+    /// The same for people.
+    pub guest: Option<String>,
+    /// `bios` or `efi`.
+    pub firmware: Option<String>,
+    /// Whether it starts only what is signed.
+    pub secure_boot: bool,
+    /// Virtual processors.
+    pub cpus: u32,
+    /// MiB of memory.
+    pub memory_mib: u64,
+    /// `poweredOn`, `poweredOff` or `suspended`.
+    pub power: Option<String>,
+    /// Whether it is a template.
+    pub template: bool,
+    /// Whether its home is encrypted.
+    pub encrypted: bool,
+    /// Whether a record of changes is kept.
+    pub change_tracking: bool,
+    /// `guestToolsRunning`, ...
+    pub tools: Option<String>,
+    /// How many snapshots it has.
+    pub snapshots: usize,
+    /// Its disks, in the order in which its guest sees them.
+    pub disks: Vec<VirtualDisk>,
+    /// Its network cards.
+    pub nics: Vec<Nic>,
+    /// What stands in the way of a migration, or should be known before.
+    pub concerns: Vec<Concern>,
+}
+
+impl Session {
+    /// All machines, by name.
+    ///
+    /// # Errors
+    /// The server refuses, or answers with what is no list of machines.
+    pub async fn machines(&self) -> Result<Vec<Machine>> {
+        let root: Moref = self.content().root_folder.clone();
+        let found = self.all_below(&root, "VirtualMachine", &PATHS).await?;
+        let mut machines: Vec<Machine> = found.iter().map(Machine::read).collect();
+        machines.sort_by(|one, other| (&one.name, &one.moref).cmp(&(&other.name, &other.moref)));
+        Ok(machines)
+    }
+}
+
+impl Machine {
+    fn read(found: &Found) -> Self {
+        let text = |path: &str| found.text(path).map(str::to_owned);
+        let flag = |path: &str| found.text(path) == Some("true");
+        let devices = found.get("config.hardware.device").map_or(&[][..], |list| &list.children);
+        let boot = found.get("config.bootOptions");
+        let secure = boot.and_then(|options| options.text_at(&["efiSecureBootEnabled"]));
+        let mut machine = Self {
+            moref: found.object.value.clone(),
+            name: text("name").unwrap_or_default(),
+            instance_uuid: text("config.instanceUuid"),
+            bios_uuid: text("config.uuid"),
+            hardware_version: found
+                .text("config.version")
+                .and_then(|version| version.strip_prefix("vmx-")?.parse().ok()),
+            guest_id: text("config.guestId"),
+            guest: text("config.guestFullName"),
+            firmware: text("config.firmware"),
+            secure_boot: secure == Some("true"),
+            cpus: found.text("config.hardware.numCPU").and_then(|count| count.parse().ok()).unwrap_or(0),
+            memory_mib: found.text("config.hardware.memoryMB").and_then(|mib| mib.parse().ok()).unwrap_or(0),
+            power: text("runtime.powerState"),
+            template: flag("config.template"),
+            encrypted: found.get("config.keyId").is_some(),
+            change_tracking: flag("config.changeTrackingEnabled"),
+            tools: text("guest.toolsRunningStatus"),
+            snapshots: found.get("snapshot").map_or(0, |tree| count(tree, "rootSnapshotList")),
+            disks: disks(devices),
+            nics: nics(devices),
+            concerns: Vec::new(),
+        };
+        machine.concerns = concern::of(&machine, flag("runtime.consolidationNeeded"));
+        machine
+    }
+}
+
+/// How many snapshots a list and the lists below it have.
+fn count(holder: &Element, list: &str) -> usize {
+    holder.all(list).map(|snapshot| 1 + count(snapshot, "childSnapshotList")).sum()
+}
