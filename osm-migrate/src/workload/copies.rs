@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use osm_model::BootVolumeParams;
 use osm_openstack::block_storage::{CreateVolume, Volume};
 
 use super::disk::{Disk, Origin};
@@ -121,15 +122,26 @@ impl Job<'_> {
         Ok(id)
     }
 
+    /// What the workload's parameters say of the volume, if it boots.
+    fn overrides(&self, disk: &Disk) -> Option<&BootVolumeParams> {
+        disk.boots().then_some(&self.workload.migration_params.boot_volume_params)
+    }
+
+    /// Where the copy of a disk is.
+    pub(super) fn place(&self, disk: &Disk) -> Place {
+        let params = disk.exported.as_ref().map(|volume| &volume.params);
+        Place::of(self.options(), self.overrides(disk), params)
+    }
+
     /// Makes the volume of a copy, with the data of an image or without any.
     pub(super) async fn make_copy(&self, disk: &Disk, image: Option<&str>) -> Result<String> {
         let params = disk.exported.as_ref().map(|volume| &volume.params);
-        let overrides = disk.boots().then_some(&self.workload.migration_params.boot_volume_params);
+        let overrides = self.overrides(disk);
         let pick = |wish: Option<&Option<String>>, given: Option<&Option<String>>| {
             wish.cloned().flatten().or(given.cloned().flatten())
         };
         let name = pick(overrides.map(|wish| &wish.name), params.map(|given| &given.name));
-        let place = Place::of(self.options(), overrides, params);
+        let place = self.place(disk);
         let mut metadata = tag::of(self.id, Step::CreateVolumes);
         metadata.insert(tag::SOURCE_VOLUME.to_owned(), disk.key.clone());
         metadata.insert(tag::STATE.to_owned(), tag::SEEDING.to_owned());

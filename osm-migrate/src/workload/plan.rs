@@ -5,9 +5,9 @@ use osm_model::Server as Workload;
 use super::WorkloadMigration;
 use super::clouds::Clouds;
 use super::errand::Errand;
-use super::preflight::{Demand, Preflight, Resolved, check_quota};
+use super::preflight::{Demand, NewVolume, Preflight, Resolved, check_quota, new_volumes};
 use super::run::failure;
-use super::slots::{assign, planned_labels};
+use super::slots::{assign, labels};
 use crate::event::PlannedDisk;
 use crate::{Error, ErrorKind, Event, Outcome, Result, Step, Summary};
 
@@ -151,16 +151,18 @@ impl WorkloadMigration {
         if !planned.needed {
             return;
         }
-        let disk = |volume: &osm_model::Volume| PlannedDisk {
+        let Planned { workload, .. } = planned;
+        let disk = |(volume, new): (&osm_model::Volume, NewVolume)| PlannedDisk {
             volume: volume.params.name.clone().or_else(|| volume.info.id.clone()).unwrap_or_default(),
-            size_gib: volume.info.size.unwrap_or_default(),
-            labels: planned_labels(&self.options, planned.workload, volume).into_iter().collect(),
+            size_gib: new.gigabytes,
+            labels: labels(&new.place, workload).into_iter().collect(),
         };
+        let volumes = workload.params.volumes.iter().zip(new_volumes(workload, &self.options, 0));
         self.events.emit(&Event::Planned {
             workload: planned.name.to_owned(),
             src_host: clouds.src.host.server().to_owned(),
             dst_host: clouds.dst.host.server().to_owned(),
-            disks: planned.workload.params.volumes.iter().map(disk).collect(),
+            disks: volumes.map(disk).collect(),
         });
     }
 

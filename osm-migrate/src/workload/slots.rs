@@ -6,11 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use osm_model::{Server as Workload, Volume as Exported};
+use osm_model::Server as Workload;
 use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
-use super::MigrationOptions;
-use super::disk::Disk;
 use super::place::Place;
 use crate::{Error, ErrorKind, Result};
 
@@ -102,27 +100,12 @@ fn closed(error: tokio::sync::AcquireError) -> Error {
     Error::new(ErrorKind::Interrupted, "no places are given out any more").with_source(error)
 }
 
-/// The labels of a disk of a workload.
-pub(super) fn labels(options: &MigrationOptions, workload: &Workload, disk: &Disk) -> BTreeSet<String> {
-    let overrides = disk.boots().then_some(&workload.migration_params.boot_volume_params);
-    let place = Place::of(options, overrides, disk.exported.as_ref().map(|volume| &volume.params));
-    of(&place, workload.migration_params.labels.as_deref().unwrap_or_default())
-}
-
-/// The labels of an exported volume of a workload, before it is known which one boots.
-pub(super) fn planned_labels(
-    options: &MigrationOptions,
-    workload: &Workload,
-    volume: &Exported,
-) -> BTreeSet<String> {
-    let place = Place::of(options, None, Some(&volume.params));
-    of(&place, workload.migration_params.labels.as_deref().unwrap_or_default())
-}
-
-fn of(place: &Place, own: &[String]) -> BTreeSet<String> {
+/// The labels of a disk of a workload, whose copy is a volume in this place.
+pub(super) fn labels(place: &Place, workload: &Workload) -> BTreeSet<String> {
     let named = |word: &str, name: &Option<String>| name.as_ref().map(|name| format!("{word}:{name}"));
     let places = [named("type", &place.volume_type), named("zone", &place.zone)];
-    places.into_iter().flatten().chain(own.iter().cloned()).chain([COPIES.to_owned()]).collect()
+    let own = workload.migration_params.labels.iter().flatten().cloned();
+    places.into_iter().flatten().chain(own).chain([COPIES.to_owned()]).collect()
 }
 
 /// Which pair of hosts each workload gets, by its size: in order, the one that has got least so far. The same workloads

@@ -73,7 +73,7 @@ impl Job<'_> {
         if recorded.is_some_and(|recorded| recorded.data.as_deref() == Some(&evidence)) {
             return Ok(Copied::default());
         }
-        let labels = labels(self.options(), self.workload, pair.disk);
+        let labels = labels(&self.place(pair.disk), self.workload);
         let _places = self.slots.copying(&labels).await?;
         let copied = self.pull_patiently(pair).await.map_err(|error| {
             if error.context().object.is_some() { error } else { error.with_object(pair.disk.label.clone()) }

@@ -25,7 +25,7 @@ pub(super) use self::detached::Standing;
 pub(super) use self::guest::image_properties;
 pub(super) use self::needs::Demand;
 pub(super) use self::quota::check as check_quota;
-pub(super) use self::volume::{VolumePlaces, new_volumes};
+pub(super) use self::volume::{NewVolume, VolumePlaces, new_volumes};
 
 /// What a workload refers to, as it is called in the destination.
 #[derive(Debug, Clone, PartialEq)]
