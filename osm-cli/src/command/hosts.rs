@@ -54,7 +54,6 @@ pub(crate) async fn run(globals: &Globals<'_>, arguments: Hosts) -> Result<ExitC
             *slot = Some(opened.with_context(|| format!("the conversion host of {}", side.word()))?);
         }
     }
-    let checks = matches!(arguments, Hosts::Check(_));
     let [src, dst] = sides;
     if src.is_none() && dst.is_none() {
         return Err(exit::usage("no cloud is named: give --src CLOUD, --dst CLOUD or both"));
@@ -66,10 +65,10 @@ pub(crate) async fn run(globals: &Globals<'_>, arguments: Hosts) -> Result<ExitC
             }
         }
         Hosts::Deploy(_) => Box::pin(together(src, dst, true, events.as_ref())).await?,
-        Hosts::Check(_) => Box::pin(together(src, dst, false, events.as_ref())).await?,
-    }
-    if checks {
-        return Ok(ExitCode::from(exit::DONE));
+        Hosts::Check(_) => {
+            Box::pin(together(src, dst, false, events.as_ref())).await?;
+            return Ok(ExitCode::from(exit::DONE));
+        }
     }
     let parts = counting.parts.lock().unwrap_or_else(PoisonError::into_inner).clone();
     Ok(super::flows::closed(&parts, events.as_ref()))
@@ -119,7 +118,7 @@ async fn together(
         }
     };
     events.emit(&Event::HostsLinked { direct: matches!(found, Reach::Direct(_)) });
-    if let Some(message) = found.advice(at_src.spec.server(), at_dst.spec.server()) {
+    if let Some(message) = found.advice(at_src.spec().server(), at_dst.spec().server()) {
         events.emit(&Event::Warning { workload: None, message });
     }
     Ok(())

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::Globals;
 use crate::args::{Vmware, Vsphere};
-use crate::exit;
+use crate::{exit, output};
 
 pub(crate) async fn run(globals: &Globals<'_>, arguments: Vmware) -> Result<ExitCode> {
     let Vmware::Inventory(vsphere) = arguments;
@@ -23,7 +23,7 @@ pub(crate) async fn run(globals: &Globals<'_>, arguments: Vmware) -> Result<Exit
     let mut out = std::io::stdout().lock();
     for machine in &machines {
         match globals.is_json() {
-            true => writeln!(out, "{}", serde_json::to_string(&Line { event: "machine", machine })?)?,
+            true => output::json_line(&serde_json::to_value(Line { event: "machine", machine })?),
             false => tell(machine, &mut out)?,
         }
     }

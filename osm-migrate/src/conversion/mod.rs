@@ -22,6 +22,8 @@ use osm_openstack::{ErrorKind as CloudError, Session};
 pub use self::key::KeyKind;
 pub use self::plan::{FloatingIpPlan, HostPlan, NetworkPlan};
 
+use self::server::Origin;
+
 use crate::host::{ConversionHost, Reach, SshSpec, reach};
 use crate::{Error, ErrorKind, Event, EventSink, HostSpec, Outcome, Result};
 
@@ -46,12 +48,19 @@ pub struct Deployment {
 /// A conversion host that answers.
 #[derive(Debug, Clone)]
 pub struct Deployed {
-    /// How it is reached, as `--src-host` takes it.
-    pub spec: HostSpec,
+    /// How it is reached; its address is known.
+    ssh: SshSpec,
     /// Where its packets may seem to come from.
     addresses: Vec<String>,
     /// Whether it was made here; otherwise nothing is made for it, and its security groups are left alone.
     ours: bool,
+}
+
+impl Deployed {
+    /// How it is reached, as `--src-host` takes it.
+    pub fn spec(&self) -> HostSpec {
+        HostSpec::Ssh(self.ssh.clone())
+    }
 }
 
 impl Deployment {
@@ -100,9 +109,10 @@ impl Deployment {
             let server = self.started(server).await?;
             return self.answering(&server.id, false).await;
         }
-        let origin = match &existing {
-            Some(_) => None,
-            None => Some(self.origin().await?),
+        let fresh = existing.is_none();
+        let start = match existing {
+            Some(server) => Start::There(Box::new(server)),
+            None => Start::New(self.origin().await?),
         };
         let needs_external = self.plan.network.managed || self.plan.floating_ip != FloatingIpPlan::None;
         let external = match needs_external {
@@ -117,16 +127,14 @@ impl Deployment {
         self.told("private key", &self.key.display().to_string(), created_if(made));
         self.ensure_keypair(&public).await?;
         let group = self.ensure_group().await?;
-        self.open_doors(&group, None).await.map(drop)?;
+        self.open_doors(&group, None).await?;
         let network = match (given, &external) {
             (None, Some(external)) => self.ensure_network(external).await?,
             (given, _) => given.ok_or_else(|| self.error("no network is planned for it", "name one"))?,
         };
-        let fresh = existing.is_none();
-        let server = match (existing, origin) {
-            (Some(server), _) => self.started(server).await?,
-            (None, Some(origin)) => self.create_server(&origin, &network, &group).await?,
-            (None, None) => return Err(Error::new(ErrorKind::Cloud, "the server is gone")),
+        let server = match start {
+            Start::There(server) => self.started(*server).await?,
+            Start::New(origin) => self.create_server(&origin, &network, &group).await?,
         };
         if let Some(external) = &external {
             self.ensure_floating_ip(&server, &network, external).await?;
@@ -173,7 +181,7 @@ impl Deployment {
 
     /// The host, to run agents on.
     async fn open(&self, deployed: &Deployed) -> Result<Arc<dyn ConversionHost>> {
-        deployed.spec.open(&self.session).await
+        deployed.spec().open(&self.session).await
     }
 
     /// Deletes what was made for the host. The key stays.
@@ -239,7 +247,7 @@ impl Deployment {
     }
 
     fn ready(&self, deployed: &Deployed) {
-        let (host, spec) = (self.ssh.server.clone(), deployed.spec.to_string());
+        let (host, spec) = (self.ssh.server.clone(), deployed.spec().to_string());
         self.events.emit(&Event::HostReady { host, spec });
     }
 
@@ -255,13 +263,19 @@ impl std::fmt::Debug for Deployment {
     }
 }
 
-/// Whether agents of the destination's host reach those of the source's, told as an event.
+/// Whether agents of the destination's host reach those of the source's.
 ///
 /// # Errors
 /// A host does not answer.
 pub async fn check_link(src: (&Deployment, &Deployed), dst: (&Deployment, &Deployed)) -> Result<Reach> {
     let (src, dst) = tokio::try_join!(src.0.open(src.1), dst.0.open(dst.1))?;
     reach(src.as_ref(), dst.as_ref()).await
+}
+
+/// What a host begins with: its server, or what one is made of.
+enum Start {
+    There(Box<Server>),
+    New(Origin),
 }
 
 /// What Neutron describes in words.

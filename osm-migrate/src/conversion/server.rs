@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::{Deployed, Deployment, FloatingIpPlan, MARK, created_if, is_marked, is_ours, key};
 use crate::host::{ConversionHost as _, SshHost, SshSpec, address};
-use crate::{Error, ErrorKind, HostSpec, Outcome, Result};
+use crate::{Error, ErrorKind, Outcome, Result};
 
 /// The key of the mark in a server's metadata.
 pub(super) const HOST_MARK: &str = "osm_conversion_host";
@@ -231,7 +231,7 @@ impl Deployment {
                 ..ssh
             },
         };
-        Ok(Deployed { spec: HostSpec::Ssh(ssh), addresses, ours })
+        Ok(Deployed { ssh, addresses, ours })
     }
 
     /// The floating IPs of a server, by its ports.
@@ -248,9 +248,7 @@ impl Deployment {
         let server = self.compute.server(id).await?;
         let server = server.ok_or_else(|| self.error("the server is gone", "deploy it again"))?;
         let deployed = self.deployed(&server).await?;
-        let HostSpec::Ssh(ssh) = &deployed.spec else {
-            return Err(self.error("it is no host behind SSH", "name it as ssh:SERVER"));
-        };
+        let ssh = &deployed.ssh;
         let address = ssh.address.clone().unwrap_or_default();
         if let Some(file) = self.ssh.known_hosts.as_ref().filter(|_| deployed.ours && !self.ssh.accept_new) {
             let host = key::host_name(&address, ssh.port);
@@ -322,7 +320,7 @@ impl Deployment {
                 Err(error) => return Err(error.into()),
             }
         }
-        if let (Some(file), Ok(Deployed { spec: HostSpec::Ssh(ssh), .. })) = (&self.ssh.known_hosts, deployed)
+        if let (Some(file), Ok(Deployed { ssh, .. })) = (&self.ssh.known_hosts, deployed)
             && let Some(address) = &ssh.address
         {
             key::learn(file, &key::host_name(address, ssh.port), &[])?;

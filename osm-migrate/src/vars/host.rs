@@ -31,11 +31,7 @@ pub(super) fn plan(document: &Document, side: &str) -> Result<HostPlan> {
         dns: names(document, &of_side("subnet_dns_nameservers"))?,
         mtu: document.seconds(&of_side("net_mtu"))?,
     };
-    let address = match document.get(&of_side("floating_ip_address")) {
-        // `false`: any.
-        Some(Node::Plain(_)) => None,
-        _ => text("floating_ip_address")?,
-    };
+    let address = floating_ip(document, side)?;
     Ok(HostPlan {
         image: text_or_both("image_name")?.unwrap_or(usual.image),
         flavor: text_or_both("flavor_name")?,
@@ -56,6 +52,16 @@ pub(super) fn plan(document: &Document, side: &str) -> Result<HostPlan> {
         ssh_from: usual.ssh_from,
         link_from: usual.link_from,
     })
+}
+
+/// The floating IP that a side's host is to have; none: any.
+pub(super) fn floating_ip(document: &Document, side: &str) -> Result<Option<String>> {
+    let name = format!("os_migrate_{side}_conversion_floating_ip_address");
+    match document.get(&name) {
+        // `false`.
+        Some(Node::Plain(_)) => Ok(None),
+        _ => Ok(document.text(&name)?.filter(|text| !text.is_empty())),
+    }
 }
 
 /// How a key is made where there is none.

@@ -34,17 +34,13 @@ pub struct SideVars {
 impl SideVars {
     pub(super) fn read(document: &Document, side: &str) -> Result<Self> {
         let name = |rest: &str| format!("os_migrate_{side}_{rest}");
-        // `false` means any address, which Nova tells.
-        let address = match document.get(&name("conversion_floating_ip_address")) {
-            Some(Node::Plain(_)) => None,
-            _ => document.text(&name("conversion_floating_ip_address"))?.filter(|text| !text.is_empty()),
-        };
         Ok(Self {
             cloud: cloud(document, side)?,
             host: document
                 .text(&name("conversion_host_name"))?
                 .unwrap_or_else(|| format!("os_migrate_conv_{side}")),
-            address,
+            // Where none is named, Nova tells it.
+            address: super::host::floating_ip(document, side)?,
             user: document
                 .text("os_migrate_conversion_host_ssh_user")?
                 .unwrap_or_else(|| SshSpec::USER.to_owned()),

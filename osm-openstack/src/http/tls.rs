@@ -7,11 +7,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use rustls::client::WantsClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 
 use crate::config::CloudConfig;
@@ -20,40 +21,48 @@ use crate::error::{Error, ErrorKind, Result};
 /// The TLS configuration for a server that the system's authorities vouch for.
 pub(super) fn of_system() -> Result<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
-    let verifier: Arc<dyn ServerCertVerifier> = match Verifier::new(Arc::clone(&provider)) {
-        Ok(verifier) => Arc::new(verifier),
-        Err(error) => Arc::new(NoRoots(error.to_string())),
-    };
+    let verifier = verifier(Vec::new(), &provider)?;
+    Ok(builder(provider, verifier)?.with_no_client_auth())
+}
+
+/// Trusts the authorities of the system and these.
+fn verifier(
+    roots: Vec<CertificateDer<'static>>,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ServerCertVerifier>> {
+    let has_cacert = !roots.is_empty();
+    match Verifier::new_with_extra_roots(roots, Arc::clone(provider)) {
+        Ok(verifier) => Ok(Arc::new(verifier)),
+        // A machine without any authorities can still use plain http.
+        Err(error) if !has_cacert => Ok(Arc::new(NoRoots(error.to_string()))),
+        Err(error) => {
+            Err(Error::new(ErrorKind::Config, "the certificates of `cacert` cannot be used")
+                .with_source(error))
+        }
+    }
+}
+
+fn builder(
+    provider: Arc<CryptoProvider>,
+    verifier: Arc<dyn ServerCertVerifier>,
+) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>> {
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::new(ErrorKind::Config, "TLS cannot be set up").with_source(error))?;
-    Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+    Ok(builder.dangerous().with_custom_certificate_verifier(verifier))
 }
 
 /// The TLS configuration that `config` asks for.
 pub(super) fn client_config(config: &CloudConfig) -> Result<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
-    let verifier: Arc<dyn ServerCertVerifier> = if config.verify() {
-        let roots = config.cacert().map(|path| certificates(path, "cacert")).transpose()?.unwrap_or_default();
-        let has_cacert = !roots.is_empty();
-        match Verifier::new_with_extra_roots(roots, Arc::clone(&provider)) {
-            Ok(verifier) => Arc::new(verifier),
-            // A machine without any authorities can still use plain http.
-            Err(error) if !has_cacert => Arc::new(NoRoots(error.to_string())),
-            Err(error) => {
-                return Err(Error::new(ErrorKind::Config, "the certificates of `cacert` cannot be used")
-                    .with_source(error));
-            }
-        }
+    let verifier = if config.verify() {
+        let roots = config.cacert().map(|path| certificates(path, "cacert")).transpose()?;
+        verifier(roots.unwrap_or_default(), &provider)?
     } else {
         tracing::warn!(cloud = config.name(), "the certificates of this cloud are not verified");
         Arc::new(Anybody(Arc::clone(&provider)))
     };
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Error::new(ErrorKind::Config, "TLS cannot be set up").with_source(error))?
-        .dangerous()
-        .with_custom_certificate_verifier(verifier);
+    let builder = builder(provider, verifier)?;
     let Some(cert) = config.cert() else {
         if config.key().is_some() {
             return Err(Error::new(

@@ -15,7 +15,7 @@ use tokio::sync::{Mutex, RwLock};
 pub use self::content::About;
 use self::content::ServiceContent;
 pub(crate) use self::content::reference;
-use crate::soap::{self, Element, Fault, Request};
+use crate::soap::{self, Element, Fault, LARGEST, Request};
 use crate::{Error, ErrorKind, Moref, Result};
 
 /// The version of the API that is spoken; every server since understands it.
@@ -24,9 +24,6 @@ const ACTION: HeaderValue = HeaderValue::from_static("\"urn:vim25/6.7\"");
 /// How long a server may take to accept a connection, and to answer a call.
 const CONNECT: Duration = Duration::from_secs(20);
 const ANSWER: Duration = Duration::from_secs(300);
-
-/// The largest answer that is read, in bytes.
-const LARGEST: usize = 64 << 20;
 
 /// The cookie that a session is known by.
 const COOKIE_NAME: &str = "vmware_soap_session";

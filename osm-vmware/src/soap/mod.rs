@@ -6,7 +6,7 @@ mod tree;
 
 pub(crate) use self::fault::Fault;
 pub(crate) use self::request::Request;
-pub(crate) use self::tree::Element;
+pub(crate) use self::tree::{Element, LARGEST};
 
 use crate::{Error, ErrorKind, Result};
 

@@ -12,7 +12,7 @@ use crate::{Error, ErrorKind, Result};
 const DEEPEST: usize = 128;
 
 /// The largest answer, in bytes: a page of a hundred machines with all their devices has some 5 MiB.
-const LARGEST: usize = 64 << 20;
+pub(crate) const LARGEST: usize = 64 << 20;
 
 /// One element.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
