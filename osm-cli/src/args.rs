@@ -18,7 +18,7 @@ pub(crate) use self::hosts::{Deploy, Hosts, Which};
 pub(crate) use self::migrate::{Cleanup, Cut, Cutover, Migrate, Rehearse, Retry, Seed, Via, Workloads};
 #[cfg(feature = "demo")]
 pub(crate) use self::migrate::{Guest, Places};
-pub(crate) use self::vmware::{Vmware, Vsphere};
+pub(crate) use self::vmware::{Inventory, Machines, MigrateMachines, Vmware, Vsphere};
 
 /// Move tenants between OpenStack clouds, disks included.
 #[derive(Debug, Parser)]
@@ -95,7 +95,7 @@ pub(crate) enum Command {
     /// Make, check and delete conversion hosts.
     #[command(subcommand)]
     Hosts(Hosts),
-    /// Look at a vSphere; migrating from one is yet to come.
+    /// Take the inventory of a vSphere, seed its machines while they run, and cut them over.
     #[command(subcommand)]
     Vmware(Vmware),
     /// Tell where each workload of a data directory stands.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   networks.yml ... workloads.yml     resource files, one kind each, in OS Migrate's format
+//!   machines.yml                       the machines of a vSphere, and what is to become of them
 //!   supplement.yaml                    what that format has no place for
 //!   image_blobs/ID-NAME                image data
 //!   id_map.yaml                        what each object of the source became
@@ -14,6 +15,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use osm_model::machine::MachinesFile;
 use osm_model::{Kind, OS_MIGRATE_VERSION, ResourceFile, Supplement};
 
 use crate::{Error, ErrorKind, Result, SqliteStore};
@@ -125,6 +127,36 @@ impl DataDir {
                 .with_source(error)
         })?;
         Ok(Some(parsed))
+    }
+
+    /// The plan of the machines of a vSphere; `None` when there is none.
+    ///
+    /// # Errors
+    /// It cannot be read, or has a fault: which, and where.
+    pub fn read_machines(&self) -> Result<Option<MachinesFile>> {
+        let path = self.path.join(MachinesFile::FILE_NAME);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::from(error).with_object(path.display().to_string())),
+        };
+        let parsed = MachinesFile::parse(&text).map_err(|error| {
+            Error::new(ErrorKind::Data, "the plan of machines cannot be used")
+                .with_object(path.display().to_string())
+                .with_source(error)
+        })?;
+        Ok(Some(parsed))
+    }
+
+    /// Writes the plan of the machines of a vSphere, whole or not at all.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn write_machines(&self, plan: &MachinesFile) -> Result<()> {
+        self.create(&self.path)?;
+        let path = self.path.join(MachinesFile::FILE_NAME);
+        replace(&path, plan.to_yaml().as_bytes(), 0o644)
+            .map_err(|error| Error::from(error).with_object(path.display().to_string()))
     }
 
     /// Writes the resource file of `kind`, whole or not at all.

@@ -223,6 +223,23 @@ impl From<osm_openstack::Error> for Error {
     }
 }
 
+impl From<osm_vmware::Error> for Error {
+    fn from(source: osm_vmware::Error) -> Self {
+        let kind = match source.kind() {
+            osm_vmware::ErrorKind::Auth => ErrorKind::Auth,
+            osm_vmware::ErrorKind::Config => ErrorKind::Config,
+            _ => ErrorKind::Cloud,
+        };
+        let (retry, hint) = (source.retry(), source.hint().map(str::to_owned));
+        let error =
+            Self::new(kind, "vSphere did not do what was asked").with_retry(retry).with_source(source);
+        match hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
+    }
+}
+
 impl From<osm_transfer::Error> for Error {
     fn from(source: osm_transfer::Error) -> Self {
         let kind = match source.kind() {

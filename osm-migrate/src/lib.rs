@@ -13,6 +13,7 @@
 pub mod agent;
 mod cancel;
 pub mod conversion;
+mod course;
 mod data_dir;
 mod error;
 mod event;
@@ -22,12 +23,14 @@ mod id_map;
 mod import;
 mod item;
 mod label;
+mod log;
 pub mod state;
 mod status;
 mod step;
 mod summary;
 mod validate;
 pub mod vars;
+pub mod vmware;
 pub mod workload;
 
 pub use self::cancel::Cancel;

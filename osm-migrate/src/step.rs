@@ -34,6 +34,10 @@ pub enum Step {
     VerifyDisks,
     /// The destination volumes are attached to nothing.
     DetachDestination,
+    /// What was written to the machine since its snapshot is merged again.
+    RemoveSnapshot,
+    /// The guest has the drivers of the destination.
+    ConvertGuest,
     /// What the workload needs is still there, and there is still room for it.
     Recheck,
     /// The ports of the destination server are there.
@@ -52,7 +56,7 @@ pub enum Step {
 
 impl Step {
     /// All steps, in order.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::Preflight,
         Self::Claim,
         Self::StopSource,
@@ -64,6 +68,8 @@ impl Step {
         Self::CopyDisks,
         Self::VerifyDisks,
         Self::DetachDestination,
+        Self::RemoveSnapshot,
+        Self::ConvertGuest,
         Self::Recheck,
         Self::CreatePorts,
         Self::CreateServer,
@@ -87,6 +93,8 @@ impl Step {
             Self::CopyDisks => "copy_disks",
             Self::VerifyDisks => "verify_disks",
             Self::DetachDestination => "detach_destination",
+            Self::RemoveSnapshot => "remove_snapshot",
+            Self::ConvertGuest => "convert_guest",
             Self::Recheck => "recheck",
             Self::CreatePorts => "create_ports",
             Self::CreateServer => "create_server",

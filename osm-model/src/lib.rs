@@ -26,6 +26,7 @@ mod error;
 mod file;
 mod filter;
 mod kind;
+pub mod machine;
 mod record;
 mod reference;
 mod resource;

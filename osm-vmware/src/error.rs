@@ -23,6 +23,8 @@ pub enum ErrorKind {
     NotFound,
     /// vSphere refuses what was asked.
     Refused,
+    /// What was asked for was not done in time.
+    Timeout,
     /// vSphere cannot be reached.
     Unreachable,
     /// This vSphere does not know how.
@@ -37,7 +39,19 @@ pub struct Error {
     message: String,
     object: Option<String>,
     hint: Option<String>,
+    fault: Option<Box<Told>>,
     source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// What a fault of vSphere tells besides its text.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    /// Its type: `FileFault`.
+    pub(crate) kind: String,
+    /// The keys of its messages.
+    pub(crate) keys: Vec<String>,
+    /// The property that is wrong, of an `InvalidArgument`.
+    pub(crate) property: Option<String>,
 }
 
 /// The result of everything in this crate that can fail.
@@ -47,7 +61,7 @@ impl Error {
     /// An error of `kind`; `message` says what failed.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let retry = if kind == ErrorKind::Unreachable { Retry::Safe } else { Retry::Never };
-        Self { kind, retry, message: message.into(), object: None, hint: None, source: None }
+        Self { kind, retry, message: message.into(), object: None, hint: None, fault: None, source: None }
     }
 
     /// The same error with its cause.
@@ -69,6 +83,40 @@ impl Error {
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// The same error with what the fault tells that vSphere ended the call with.
+    #[must_use]
+    pub(crate) fn with_fault(mut self, fault: Told) -> Self {
+        self.fault = Some(Box::new(fault));
+        self
+    }
+
+    pub(crate) fn keys(&self) -> &[String] {
+        self.fault.as_ref().map_or(&[], |fault| &fault.keys)
+    }
+
+    pub(crate) fn property(&self) -> Option<&str> {
+        self.fault.as_ref()?.property.as_deref()
+    }
+
+    /// The same error with another retry advice.
+    #[must_use]
+    pub(crate) fn with_retry(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// The same error, of another kind.
+    #[must_use]
+    pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// The type of the fault that vSphere ended the call with: `ApplicationQuiesceFault`.
+    pub fn fault(&self) -> Option<&str> {
+        self.fault.as_ref().map(|fault| fault.kind.as_str())
     }
 
     /// What went wrong, for control flow.
@@ -100,5 +148,12 @@ impl fmt::Display for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+impl From<Error> for osm_transfer::Error {
+    fn from(error: Error) -> Self {
+        let retry = error.retry;
+        Self::new(osm_transfer::ErrorKind::Io, "vSphere gave no bytes").with_retry(retry).with_source(error)
     }
 }

@@ -49,7 +49,34 @@ impl Session {
         found
     }
 
+    /// These properties of one object.
+    ///
+    /// # Errors
+    /// `NotFound`: it is gone. The server refuses, or answers with something else.
+    pub(crate) async fn properties(&self, object: &Moref, paths: &[&str]) -> Result<Found> {
+        let found = self.retrieve(&object.kind, paths, |set| set.reference("obj", object)).await?;
+        let gone = || Error::new(ErrorKind::NotFound, "it is not there").with_object(object.to_string());
+        found.into_iter().next().ok_or_else(gone)
+    }
+
     async fn collect(&self, view: &Moref, kind: &str, paths: &[&str]) -> Result<Vec<Found>> {
+        self.retrieve(kind, paths, |set| {
+            set.reference("obj", view).text("skip", "true").typed("selectSet", "TraversalSpec", |way| {
+                way.text("name", "view")
+                    .text("type", "ContainerView")
+                    .text("path", "view")
+                    .text("skip", "false")
+            })
+        })
+        .await
+    }
+
+    async fn retrieve(
+        &self,
+        kind: &str,
+        paths: &[&str],
+        objects: impl FnOnce(Request) -> Request,
+    ) -> Result<Vec<Found>> {
         let collector = &self.content().property_collector;
         let first = Request::new("RetrievePropertiesEx", collector)
             .nested("specSet", |spec| {
@@ -57,18 +84,7 @@ impl Session {
                     let set = set.text("type", kind).text("all", "false");
                     paths.iter().fold(set, |set, path| set.text("pathSet", path))
                 });
-                spec.nested("objectSet", |set| {
-                    set.reference("obj", view).text("skip", "true").typed(
-                        "selectSet",
-                        "TraversalSpec",
-                        |way| {
-                            way.text("name", "view")
-                                .text("type", "ContainerView")
-                                .text("path", "view")
-                                .text("skip", "false")
-                        },
-                    )
-                })
+                spec.nested("objectSet", objects)
             })
             .nested("options", |options| options.text("maxObjects", PAGE));
         let mut answer = self.call(&first).await?;

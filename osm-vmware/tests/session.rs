@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use osm_vmware::{ErrorKind, Session, SessionConfig};
@@ -64,17 +63,19 @@ impl Vcenter {
         Self { port, dir, calls }
     }
 
-    fn config(&self, authorities: Option<PathBuf>) -> SessionConfig {
+    fn config(&self, authorities: Option<String>) -> SessionConfig {
         SessionConfig {
             server: format!("https://localhost:{}/sdk", self.port),
             user: "o'brien & sons".to_owned(),
             password: "hunter2<>".to_owned().into(),
             authorities,
+            thumbprint: None,
         }
     }
 
     async fn connect(&self) -> osm_vmware::Result<Session> {
-        Session::connect(self.config(Some(self.dir.path().join("ca.pem")))).await
+        Session::connect(self.config(Some(std::fs::read_to_string(self.dir.path().join("ca.pem")).unwrap())))
+            .await
     }
 
     fn count(&self, method: &str) -> usize {
@@ -143,7 +144,7 @@ fn usual(method: &str, call: &str) -> (u16, String) {
             method,
             "<returnval><rootFolder type=\"Folder\">group-d1</rootFolder>\
              <propertyCollector type=\"PropertyCollector\">pc</propertyCollector>\
-             <viewManager type=\"ViewManager\">vm</viewManager>\
+             <viewManager type=\"ViewManager\">vm</viewManager><searchIndex type=\"SearchIndex\">si</searchIndex>\
              <about><fullName>Play 8</fullName><apiVersion>8.0.3.0</apiVersion><apiType>VirtualCenter</apiType></about>\
              <sessionManager type=\"SessionManager\">sm</sessionManager></returnval>",
         ),
@@ -222,9 +223,7 @@ async fn who_is_not_let_in_and_who_is_not_trusted_is_told() {
     assert!(error.hint().unwrap().contains("--ca"));
     assert_eq!(vcenter.calls.lock().unwrap().len(), before, "nothing was sent to who is not trusted");
 
-    let no_authorities = vcenter.dir.path().join("empty.pem");
-    std::fs::write(&no_authorities, "").unwrap();
-    let error = Session::connect(vcenter.config(Some(no_authorities))).await.unwrap_err();
+    let error = Session::connect(vcenter.config(Some(String::new()))).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
 }
 

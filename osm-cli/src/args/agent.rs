@@ -56,6 +56,14 @@ pub(crate) enum Agent {
         #[arg(long, value_name = "ADDRESS")]
         link: Vec<String>,
     },
+    /// Copy a disk of a machine of vSphere to a device; what and how, one line of JSON on standard input says.
+    Fetch {
+        device: PathBuf,
+        #[command(flatten)]
+        identity: Identity,
+    },
+    /// Serve a disk that VMware's library opens, on standard input and output; what, one line of JSON there says.
+    Vddk,
     /// Hash the first bytes of a device.
     Hash {
         device: PathBuf,

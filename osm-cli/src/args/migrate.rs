@@ -231,7 +231,7 @@ pub(crate) struct Places {
     pub(crate) zones: Vec<(String, String)>,
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((source, destination)) if !source.is_empty() => Ok((source.to_owned(), destination.to_owned())),
         _ => Err("write SRC=DST, the name in the source and the name in the destination".to_owned()),

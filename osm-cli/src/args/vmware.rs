@@ -3,13 +3,123 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use osm_transfer::nbd::Fingerprint;
+
+use super::DataDirectory;
 
 /// What is done with a vSphere.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Vmware {
     /// Tell which machines there are, with their disks and network cards, and what stands in the way of migrating them.
-    /// Nothing is changed.
-    Inventory(Vsphere),
+    /// Nothing is changed there. With --data-dir, machines.yml gets them, to be edited; what was edited stays.
+    Inventory(Inventory),
+    /// Copy the disks of machines while they run; again, it copies what has changed since.
+    Seed(Box<Machines>),
+    /// Move machines that have been seeded: stop, copy what has changed, convert, create the server.
+    Cutover(Box<Machines>),
+    /// Move machines without a seed, stopped while they are copied; or as two switches of the VMware migration kit say.
+    Migrate(Box<MigrateMachines>),
+}
+
+/// Which machines are told.
+#[derive(Debug, Args)]
+pub(crate) struct Inventory {
+    /// Which machines, by name; none: all.
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Those whose name this regular expression finds as well; can be given several times.
+    #[arg(long = "regex", value_name = "REGEX")]
+    pub(crate) regexes: Vec<String>,
+    /// Write them to machines.yml in this folder.
+    #[arg(long, value_name = "DIR", env = "OSM_DATA_DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) vsphere: Vsphere,
+}
+
+/// What `vmware migrate` can be told.
+#[derive(Debug, Args)]
+pub(crate) struct MigrateMachines {
+    #[command(flatten)]
+    pub(crate) machines: Machines,
+    /// Bring copies that are there up to date by changed block tracking; without it, a copy that is there is an error.
+    #[arg(long)]
+    pub(crate) cbt_sync: bool,
+    /// With --cbt-sync: stop the machines, and create their servers.
+    #[arg(long)]
+    pub(crate) cutover: bool,
+}
+
+/// What every work on machines can be told.
+#[derive(Debug, Args)]
+pub(crate) struct Machines {
+    /// Which machines of machines.yml, by their name in vSphere; none: all.
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Those whose name this regular expression finds as well; can be given several times.
+    #[arg(long = "regex", value_name = "REGEX")]
+    pub(crate) regexes: Vec<String>,
+    #[command(flatten)]
+    pub(crate) data: DataDirectory,
+    #[command(flatten)]
+    pub(crate) vsphere: Vsphere,
+    /// The cloud to move to.
+    #[arg(long, value_name = "CLOUD", required_unless_present = "vars")]
+    pub(crate) dst: Option<String>,
+    /// The conversion host of the cloud, which reads the machines' disks: `ssh:SERVER[,user=U][,key=FILE][,address=A]...`
+    /// or `local:SERVER[,devices=DIR]`; when not given `ssh:os_migrate_conv_dst`.
+    #[arg(long, value_name = "HOST", env = "OSM_DST_HOST")]
+    pub(crate) dst_host: Option<String>,
+    /// Only look: whether everything is there, and what would be done. Nothing is changed.
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// How many machines are worked on at once.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub(crate) machines: usize,
+    /// How many disks of a machine are copied at once; an ESXi host should not be asked for more than 4 or so.
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub(crate) disks: usize,
+    /// How the conversion host reads disks: `vddk` or `vddk:FOLDER` (VMware's library, where it is there), `datastore`
+    /// (HTTPS), or the URI of an NBD server with {moref}, {key} and {snapshot} in it. Can be given several times: the first
+    /// that works is taken; when not given, vddk, then datastore.
+    #[arg(long = "read-by", value_name = "WAY")]
+    pub(crate) ways: Vec<osm_migrate::vmware::Way>,
+    /// Enable changed block tracking on machines that do not have it.
+    #[arg(long)]
+    pub(crate) enable_cbt: bool,
+    /// How many seconds a guest may take to shut down.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub(crate) shutdown_wait: u64,
+    /// Never switch a machine off whose guest does not shut down: fail instead.
+    #[arg(long)]
+    pub(crate) no_hard_off: bool,
+    /// End a cutover once the disks are complete: no conversion, no server.
+    #[arg(long)]
+    pub(crate) data_only: bool,
+    /// Do not read back what was written.
+    #[arg(long)]
+    pub(crate) no_read_back: bool,
+    /// Compare every block with the machine's disks, whatever is known of the copies.
+    #[arg(long)]
+    pub(crate) compare_all: bool,
+    /// Believe the change ids that the VMware migration kit has written to its volumes. It writes them before it copies.
+    #[arg(long)]
+    pub(crate) trust_kit_seed: bool,
+    /// The volume type of new volumes; when not given, the cloud's default.
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) volume_type: Option<String>,
+    /// The volume type for disks of a datastore; can be given several times.
+    #[arg(long = "volume-type-map", value_name = "DATASTORE=TYPE", value_parser = super::migrate::pair)]
+    pub(crate) volume_types: Vec<(String, String)>,
+    /// The availability zone of new volumes.
+    #[arg(long, value_name = "ZONE")]
+    pub(crate) zone: Option<String>,
+    /// How many seconds the cloud may take for one thing; 600 when not given.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) timeout: Option<u64>,
+    /// After how many MiB of a first copy it is flushed and noted: so much is copied again after a crash.
+    #[arg(long, value_name = "MIB", default_value_t = 1024)]
+    pub(crate) segment_mib: u64,
 }
 
 /// How a vSphere is reached.
@@ -27,4 +137,7 @@ pub(crate) struct Vsphere {
     /// A PEM file with the authority that has signed the server's certificate, when the system does not know it.
     #[arg(long, value_name = "FILE", env = "OSM_VSPHERE_CA")]
     pub(crate) ca: Option<PathBuf>,
+    /// The SHA-256 fingerprint of the server's certificate: it is trusted, and no other.
+    #[arg(long, value_name = "AA:BB:..", env = "OSM_VSPHERE_THUMBPRINT", conflicts_with = "ca")]
+    pub(crate) thumbprint: Option<Fingerprint>,
 }

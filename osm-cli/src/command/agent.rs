@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
-use osm_migrate::agent::{self, DeviceArgs, ExportArgs, HashArgs, LinkArgs, ProbeArgs, PullArgs};
+use osm_migrate::agent::{self, DeviceArgs, ExportArgs, FetchArgs, HashArgs, LinkArgs, ProbeArgs, PullArgs};
 
 use crate::args::Agent;
 
@@ -16,6 +16,10 @@ pub(crate) async fn run(arguments: Agent) -> Result<ExitCode> {
         Agent::Pull { device, size, identity, compress, delta, link } => {
             agent::pull(PullArgs { device, size, identity: identity.into(), compress, delta, link }).await?;
         }
+        Agent::Fetch { device, identity } => {
+            agent::fetch(FetchArgs { device, identity: identity.into() }).await?;
+        }
+        Agent::Vddk => agent::vddk().await?,
         Agent::Hash { device, size, identity } => {
             agent::hash(HashArgs { device, size, identity: identity.into() }).await?;
         }

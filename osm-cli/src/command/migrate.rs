@@ -231,7 +231,7 @@ pub(super) fn options(vars: Option<&Vars>, arguments: &args::Workloads) -> Migra
 }
 
 /// The first Ctrl-C puts the sources back and ends; the second ends at once.
-async fn cancel_on_interrupt(cancel: Cancel) {
+pub(super) async fn cancel_on_interrupt(cancel: Cancel) {
     if signal::ctrl_c().await.is_err() {
         return;
     }

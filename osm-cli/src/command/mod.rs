@@ -23,7 +23,7 @@ use osm_openstack::{CloudConfig, ConfigSources, Session};
 use osm_transfer::decorate::Patience;
 use tokio::signal;
 
-use crate::args::{Arguments, Command, Tuning};
+use crate::args::{Arguments, Command, Tuning, Vmware};
 use crate::exit;
 
 /// What every verb may need to know of the command line as a whole.
@@ -90,6 +90,7 @@ impl Command {
             | Self::Rehearse(_)
             | Self::Retry(_)
             | Self::Cleanup(_)
+            | Self::Vmware(Vmware::Seed(_) | Vmware::Cutover(_) | Vmware::Migrate(_))
             | Self::Serve(_)
             | Self::Agent(_) => true,
             _ => false,

@@ -1,22 +1,49 @@
-//! `osm-cli vmware inventory`
+//! `osm-cli vmware inventory`, `seed`, `cutover` and `migrate`
 
 use std::io::{Read as _, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use osm_migrate::agent::{self, Secret};
+use osm_migrate::vmware::{MachineMigration, MachineOptions, Phase};
+use osm_migrate::{Cancel, DataDir};
+use osm_model::NameFilter;
 use osm_vmware::{Machine, Session, SessionConfig};
 use secrecy::SecretString;
 use serde::Serialize;
 
-use super::Globals;
-use crate::args::{Vmware, Vsphere};
+use super::migrate::cancel_on_interrupt;
+use super::setup::{Setup, Side};
+use super::{Globals, flows};
+use crate::args::{Inventory, Machines, MigrateMachines, Vmware, Vsphere};
 use crate::{exit, output};
 
 pub(crate) async fn run(globals: &Globals<'_>, arguments: Vmware) -> Result<ExitCode> {
-    let Vmware::Inventory(vsphere) = arguments;
-    let session = connect(vsphere).await?;
-    let machines = session.machines().await?;
+    match arguments {
+        Vmware::Inventory(inventory) => take_inventory(globals, inventory).await,
+        Vmware::Seed(machines) => work(globals, *machines, Phase::Seed).await,
+        Vmware::Cutover(machines) => work(globals, *machines, Phase::CutOver).await,
+        Vmware::Migrate(migrate) => {
+            let MigrateMachines { machines, cbt_sync, cutover } = *migrate;
+            let phase = match (cbt_sync, cutover) {
+                (true, false) => Phase::Seed,
+                (true, true) => Phase::CutOver,
+                (false, _) => Phase::Cold,
+            };
+            work(globals, machines, phase).await
+        }
+    }
+}
+
+async fn take_inventory(globals: &Globals<'_>, arguments: Inventory) -> Result<ExitCode> {
+    let Inventory { names, regexes, data_dir, vsphere } = arguments;
+    let filter = flows::named(&names, &regexes)?.unwrap_or_else(NameFilter::all);
+    let session = Session::connect(config(vsphere)?).await?;
+    let data_dir = data_dir.map(DataDir::new);
+    let machines = osm_migrate::vmware::inventory(&session, &filter, data_dir.as_ref()).await?;
     if let Err(error) = session.log_out().await {
         tracing::debug!(%error, "the session ends by itself");
     }
@@ -30,11 +57,89 @@ pub(crate) async fn run(globals: &Globals<'_>, arguments: Vmware) -> Result<Exit
     Ok(ExitCode::from(exit::DONE))
 }
 
-async fn connect(arguments: Vsphere) -> Result<Session> {
-    let Vsphere { server, user, password_file, ca } = arguments;
+async fn work(globals: &Globals<'_>, arguments: Machines, phase: Phase) -> Result<ExitCode> {
+    let setup = Setup::new(globals, &arguments.data)?;
+    let events = output::event_sink(globals.output);
+    setup.warn(events.as_ref());
+    let filter = flows::named(&arguments.names, &arguments.regexes)?.unwrap_or_else(NameFilter::all);
+    let options = options(&arguments);
+    let config = config(arguments.vsphere)?;
+    let reach = reach(&config);
+    let dst = setup.connect(Side::Dst, arguments.dst.as_deref()).await?;
+    let host = setup.host(Side::Dst, arguments.dst_host.as_deref())?.open(&dst).await;
+    let host = host.context("the conversion host of dst")?;
+    let vsphere = Session::connect(config).await?;
+    let data_dir = setup.data_dir().clone();
+    let cancel = Cancel::default();
+    let interrupt = tokio::spawn(cancel_on_interrupt(cancel.clone()));
+    let stay = tokio::spawn({
+        let vsphere = vsphere.clone();
+        async move { vsphere.stay().await }
+    });
+    let migration = MachineMigration {
+        vsphere: vsphere.clone(),
+        reach,
+        dst,
+        host,
+        state: Arc::new(data_dir.open_state()?),
+        data_dir,
+        events: Arc::clone(&events),
+        options,
+        cancel,
+    };
+    let summary = migration.run(&filter, phase).await;
+    interrupt.abort();
+    stay.abort();
+    if let Err(error) = vsphere.log_out().await {
+        tracing::debug!(%error, "the session ends by itself");
+    }
+    Ok(flows::closed(&summary?, events.as_ref()))
+}
+
+fn options(arguments: &Machines) -> MachineOptions {
+    let usual = MachineOptions::default();
+    MachineOptions {
+        check: arguments.check,
+        machines: arguments.machines,
+        disks: arguments.disks,
+        ways: if arguments.ways.is_empty() { usual.ways.clone() } else { arguments.ways.clone() },
+        enable_tracking: arguments.enable_cbt,
+        patience: Duration::from_secs(arguments.shutdown_wait),
+        hard_off: !arguments.no_hard_off,
+        data_only: arguments.data_only,
+        prove: !arguments.no_read_back,
+        compare_all: arguments.compare_all,
+        trust_kit: arguments.trust_kit_seed,
+        volume_types: arguments.volume_types.iter().cloned().collect(),
+        volume_type: arguments.volume_type.clone(),
+        zone: arguments.zone.clone(),
+        timeout: arguments.timeout.map_or(usual.timeout, Duration::from_secs),
+        segment: arguments.segment_mib.max(1) << 20,
+        ..usual
+    }
+}
+
+/// How agents on the conversion host reach the vSphere: as this program does.
+fn reach(config: &SessionConfig) -> agent::Vsphere {
+    agent::Vsphere {
+        server: config.server.clone(),
+        user: config.user.clone(),
+        password: Secret(config.password.clone()),
+        authorities: config.authorities.clone(),
+        thumbprint: config.thumbprint.map(|thumbprint| thumbprint.to_string()),
+    }
+}
+
+fn config(arguments: Vsphere) -> Result<SessionConfig> {
+    let Vsphere { server, user, password_file, ca, thumbprint } = arguments;
     let password = password(&password_file)
         .with_context(|| format!("the password cannot be read from {}", password_file.display()))?;
-    Ok(Session::connect(SessionConfig { server, user, password, authorities: ca }).await?)
+    let read = |path: &Path| {
+        std::fs::read_to_string(path)
+            .with_context(|| format!("the authorities cannot be read from {}", path.display()))
+    };
+    let authorities = ca.as_deref().map(read).transpose()?;
+    Ok(SessionConfig { server, user, password, authorities, thumbprint })
 }
 
 fn password(file: &Path) -> Result<SecretString> {

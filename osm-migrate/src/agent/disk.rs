@@ -63,7 +63,7 @@ pub(super) async fn pull(args: PullArgs, reader: Reader, writer: Writer, reporte
         false => link::reach(&args.link, reader, writer, &reporter).await?,
     };
     let mut streams = stdio::packed(args.compress, streams)?;
-    let sink = open_sink(&args).await?;
+    let sink = open_sink(&args.device, args.size, args.identity.as_ref()).await?;
     let delta = match args.delta {
         true => Some(Delta::find(&args.device, args.size, first(&mut streams)?).await?),
         false => None,
@@ -102,18 +102,22 @@ fn first(streams: &mut Streams) -> Result<&mut (Reader, Writer)> {
 }
 
 /// Opens the device that is to be written, and keeps other writers away from it.
-async fn open_sink(args: &PullArgs) -> Result<Arc<dyn BlockSink>> {
-    let room = device::size(&args.device).map_err(|error| named(error.into(), &args.device))?;
-    if room < args.size {
-        let message = format!("the destination has {room} bytes, the source {}", args.size);
-        return Err(named(Error::new(ErrorKind::Agent, message), &args.device));
+pub(super) async fn open_sink(
+    device: &Path,
+    size: u64,
+    identity: Option<&Identity>,
+) -> Result<Arc<dyn BlockSink>> {
+    let room = device::size(device).map_err(|error| named(error.into(), device))?;
+    if room < size {
+        let message = format!("the destination has {room} bytes, the source {size}");
+        return Err(named(Error::new(ErrorKind::Agent, message), device));
     }
     let options = OpenOptions { lock_wait: LOCK_WAIT, ..OpenOptions::default() };
-    let sink = Endpoint::File(args.device.clone())
-        .open_sink(args.size, &options)
+    let sink = Endpoint::File(device.to_owned())
+        .open_sink(size, &options)
         .await
-        .map_err(|error| named(error.into(), &args.device))?;
-    Identity::check(args.identity.as_ref(), &args.device)?;
+        .map_err(|error| named(error.into(), device))?;
+    Identity::check(identity, device)?;
     Ok(sink)
 }
 

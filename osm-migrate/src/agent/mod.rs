@@ -16,10 +16,13 @@
 mod delta;
 mod device;
 mod disk;
+mod fetch;
 mod link;
+mod order;
 mod probe;
 mod report;
 mod stdio;
+mod vddk;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -32,6 +35,7 @@ use crate::Result;
 
 pub use self::device::DeviceSearch;
 pub use self::link::LINK_PORTS;
+pub use self::order::{FetchOrder, RemoteDisk, Secret, Vsphere};
 pub use self::report::Report;
 
 /// Names a file; an agent ends when the file does. For hosts behind SSH, where a reader that went
@@ -87,6 +91,15 @@ pub struct PullArgs {
     pub link: Vec<String>,
 }
 
+/// Arguments of `agent fetch`; what it fetches stands in the [`FetchOrder`] on its standard input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FetchArgs {
+    /// The device or file to write.
+    pub device: PathBuf,
+    /// The volume that it must be.
+    pub identity: Option<Identity>,
+}
+
 /// Arguments of `agent hash`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HashArgs {
@@ -134,6 +147,8 @@ pub enum AgentCommand {
     Export(ExportArgs),
     /// Copy what standard input serves to a device.
     Pull(PullArgs),
+    /// Copy a disk of a machine of vSphere to a device, as standard input orders.
+    Fetch(FetchArgs),
     /// Hash the first bytes of a device.
     Hash(HashArgs),
     /// Find the devices of volumes.
@@ -187,6 +202,10 @@ impl AgentCommand {
                 words.extend(args.delta.then(|| DELTA.into()));
                 words.extend(args.link.iter().flat_map(|address| [LINK.into(), address.into()]));
             }
+            Self::Fetch(args) => {
+                words.extend(["fetch".into(), args.device.clone().into()]);
+                words.extend(Identity::words(args.identity.as_ref()));
+            }
             Self::Hash(args) => {
                 words.extend(["hash".into(), args.device.clone().into()]);
                 words.extend(["--size".into(), args.size.to_string().into()]);
@@ -219,6 +238,7 @@ impl AgentCommand {
         match self {
             Self::Export(_) => "agent export",
             Self::Pull(_) => "agent pull",
+            Self::Fetch(_) => "agent fetch",
             Self::Hash(_) => "agent hash",
             Self::Device(_) => "agent device",
             Self::Link(_) => "agent link",
@@ -253,6 +273,26 @@ pub async fn export(args: ExportArgs) -> Result<()> {
 pub async fn pull(args: PullArgs) -> Result<()> {
     let (reader, writer) = stdio::open()?;
     report::alive(|reporter| disk::pull(args, reader, writer, reporter)).await
+}
+
+/// Copies a disk of a machine of vSphere to a device.
+///
+/// # Errors
+/// The order cannot be read, the disk or the device cannot be used, what is read back is not what was written, or
+/// nobody hears the agent any more.
+pub async fn fetch(args: FetchArgs) -> Result<()> {
+    let (reader, _writer) = stdio::open()?;
+    report::alive(|reporter| fetch::run(args, reader, reporter)).await
+}
+
+/// Opens a disk by VMware's library, as standard input orders, and serves it there. To be started by `agent fetch`, with
+/// the library's folder in `LD_LIBRARY_PATH`.
+///
+/// # Errors
+/// The library cannot be loaded, or the disk not be opened; the client broke the protocol.
+pub async fn vddk() -> Result<()> {
+    let (reader, writer) = stdio::open()?;
+    vddk::serve(reader, writer).await
 }
 
 /// Hashes the first bytes of a device.

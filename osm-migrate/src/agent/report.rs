@@ -45,6 +45,29 @@ pub enum Report {
         /// The root of the copy's hash, in hex: of what was read from it once it was written.
         root: String,
     },
+    /// A disk of a machine was opened.
+    Opened {
+        /// By what: `datastore`.
+        by: String,
+        /// What it could not be opened by, and why.
+        instead_of: Vec<String>,
+    },
+    /// Everything before this byte of a disk is copied and flushed.
+    Reached {
+        /// The byte.
+        offset: u64,
+    },
+    /// A disk of a machine was fetched and flushed.
+    Fetched {
+        /// Bytes of the disk.
+        size: u64,
+        /// Bytes that were read from the machine's disk.
+        read: u64,
+        /// Bytes that were written; of a disk that was compared, those that differed.
+        written: u64,
+        /// Bytes that were read back after they were flushed, and are what was written.
+        proven: u64,
+    },
     /// A disk was hashed.
     Hashed {
         /// Bytes of the disk.

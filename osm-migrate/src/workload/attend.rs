@@ -12,6 +12,7 @@ use super::lease::{Lease, RENEWED, Subject};
 use super::restore::may_roll_back;
 use super::side::Side;
 use crate::StateStore;
+use crate::course::Course;
 use crate::state::{Claim, Job as JobRecord, JobStatus, Owner};
 use crate::{Cancel, Error, ErrorKind, Result};
 
@@ -43,37 +44,14 @@ impl WorkloadMigration {
         }
     }
 
-    /// Lets a job work until it is done, is interrupted or loses its claim; what failed is undone, as
-    /// long as the claim is its own.
+    /// Lets a job work under its claim; what failed is undone.
     pub(super) async fn attend<T>(
         &self,
         job: &Job<'_>,
         work: impl Future<Output = Result<T>> + Send,
         undo: impl Future<Output = ()> + Send,
     ) -> Result<T> {
-        let (lost, beat) = heartbeat(Arc::clone(&self.state), job.claim.clone(), job.lease.clone());
-        let result = tokio::select! {
-            result = Box::pin(work) => result,
-            () = self.cancel.cancelled() => Err(Error::interrupted().with_workload(job.name)),
-            () = lost.cancelled() => Err(lost_claim(job.name)),
-        };
-        if let Err(error) = &result
-            && may_roll_back(error)
-        {
-            let interrupted = error.kind() == ErrorKind::Interrupted;
-            let limit = if interrupted { ROLL_BACK } else { self.options.timeout * 2 };
-            tokio::select! {
-                back = timeout(limit, Box::pin(undo)) => if back.is_err() {
-                    job.warn("putting things back took too long; run again to continue").await;
-                },
-                () = lost.cancelled() => {}
-            }
-        }
-        beat.abort();
-        if let Some(lease) = job.lease.as_ref().filter(|_| result.as_ref().err().is_none_or(may_roll_back)) {
-            job.tolerate("the claim on the source is left, and void soon", lease.release().await).await;
-        }
-        result
+        attend(&job.course, job.lease.as_ref(), (&self.cancel, self.options.timeout), work, undo).await
     }
 
     /// Records why a job failed.
@@ -82,6 +60,40 @@ impl WorkloadMigration {
             tracing::warn!(%error, "the end of a job could not be recorded");
         }
     }
+}
+
+/// Lets a job work until it is done, is interrupted or loses its claim; what failed is undone, as long as the claim
+/// is its own. `limit` is how long one thing may take.
+pub(crate) async fn attend<T>(
+    course: &Course<'_>,
+    lease: Option<&Lease>,
+    (cancel, limit): (&Cancel, Duration),
+    work: impl Future<Output = Result<T>> + Send,
+    undo: impl Future<Output = ()> + Send,
+) -> Result<T> {
+    let (lost, beat) = heartbeat(Arc::clone(course.state), course.claim.clone(), lease.cloned());
+    let result = tokio::select! {
+        result = Box::pin(work) => result,
+        () = cancel.cancelled() => Err(Error::interrupted().with_workload(course.name)),
+        () = lost.cancelled() => Err(lost_claim(course.name)),
+    };
+    if let Err(error) = &result
+        && may_roll_back(error)
+    {
+        let interrupted = error.kind() == ErrorKind::Interrupted;
+        let limit = if interrupted { ROLL_BACK } else { limit * 2 };
+        tokio::select! {
+            back = timeout(limit, Box::pin(undo)) => if back.is_err() {
+                course.warn("putting things back took too long; run again to continue").await;
+            },
+            () = lost.cancelled() => {}
+        }
+    }
+    beat.abort();
+    if let Some(lease) = lease.filter(|_| result.as_ref().err().is_none_or(may_roll_back)) {
+        course.tolerate("the claim on the source is left, and void soon", lease.release().await).await;
+    }
+    result
 }
 
 /// Renews the claim; the first value is cancelled when it is lost.

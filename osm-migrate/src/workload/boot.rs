@@ -6,8 +6,9 @@ use std::time::Duration;
 use osm_openstack::compute::Server;
 use osm_openstack::{ErrorKind as CloudError, Observation, Poll, wait_for};
 
-use super::job::{Done, Job};
+use super::job::Job;
 use super::tag;
+use crate::course::Done;
 use crate::{Error, ErrorKind, Result, Step};
 
 /// How many lines of the console are looked at.
@@ -39,6 +40,7 @@ impl Job<'_> {
         let Some(failure) = failed else { return Ok(()) };
         self.reject(id).await?;
         Err(self
+            .course
             .blocked(
                 format!("the server did not come up in the destination: {failure}"),
                 "the source runs again, the copies are kept as seeds; mend what keeps the guest from booting (its \
@@ -110,7 +112,7 @@ impl Job<'_> {
         // First of all: whoever finishes this must know that the server is not to live.
         let mark = tag::pairs([(tag::STATE, tag::REJECTED)]);
         self.dst.compute.set_server_metadata(id, &mark).await?;
-        self.migration.state.forget(&self.claim, Step::CopyDisks).await?;
+        self.migration.state.forget(&self.course.claim, Step::CopyDisks).await?;
         self.dst.compute.stop_server(id).await.or_else(|error| match error.kind() {
             // It is off, or so broken that it cannot be.
             CloudError::Conflict => Ok(()),

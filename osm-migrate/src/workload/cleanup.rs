@@ -5,9 +5,10 @@ use osm_model::NameFilter;
 use super::WorkloadMigration;
 use super::boot::is_rejected;
 use super::errand::Errand;
-use super::job::{Done, Job};
+use super::job::Job;
 use super::server::Present;
 use super::tag;
+use crate::course::Done;
 use crate::{Error, ErrorKind, Outcome, Result, Step, Summary};
 
 impl WorkloadMigration {
@@ -54,11 +55,12 @@ impl Job<'_> {
                 .with_hint("see the notes above; mend what they name, and clean up again"));
         }
         for volume in &left {
-            self.warn(format!(
-                "the finished copy {} is left: delete it yourself if it is of no use",
-                volume.id
-            ))
-            .await;
+            self.course
+                .warn(format!(
+                    "the finished copy {} is left: delete it yourself if it is of no use",
+                    volume.id
+                ))
+                .await;
         }
         let changed = made > left.len() || taken > 0 || temporary > 0 || was_stopped;
         Ok((None, if changed { Outcome::Removed } else { Outcome::Unchanged }))

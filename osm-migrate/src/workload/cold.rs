@@ -10,12 +10,13 @@ use super::boot::is_rejected;
 use super::copies::Copy;
 use super::disk::{Disk, Origin, check_set, disks};
 use super::images::Way;
-use super::job::{Done, Job};
+use super::job::Job;
 use super::preflight::{Preflight, check_quota};
 use super::server::Present;
 use super::side::{HostDevice, Side};
 use super::tag;
 use super::transfer::{Copied, Pair};
+use crate::course::Done;
 use crate::{Error, ErrorKind, Outcome, Result, Step};
 
 impl Job<'_> {
@@ -180,7 +181,7 @@ impl Job<'_> {
     async fn found(&self, step: Step, side: &Side, volumes: &[String]) -> Result<Done<Vec<HostDevice>>> {
         let devices = side.devices(volumes).await?;
         for (volume, device) in volumes.iter().zip(&devices) {
-            self.record(step, volume, device.path.to_str()).await?;
+            self.course.record(step, volume, device.path.to_str()).await?;
         }
         Ok(Done::new(devices, format!("{} volumes", volumes.len())))
     }
@@ -228,7 +229,7 @@ impl Job<'_> {
         let now = preflight.resolve(self.workload).await?;
         if !now.leads_where(self.resolved) {
             let message = "what the workload refers to was replaced in the destination while it was copied";
-            return Err(self.blocked(message, "run again"));
+            return Err(self.course.blocked(message, "run again"));
         }
         if let Some(demand) = preflight.demand(self.workload, &now).await? {
             preflight.check_addresses(self.workload, &now).await?;
@@ -249,7 +250,7 @@ impl Job<'_> {
         if now == *point || untold(&now) && untold(point) {
             return Ok(());
         }
-        Err(self.blocked(
+        Err(self.course.blocked(
             format!("the source server was started after the server {} was made of it", server.id),
             "delete the destination's server to copy the disks anew, or the source's to keep the other",
         ))
@@ -261,7 +262,7 @@ impl Job<'_> {
         if now == point {
             return Ok(());
         }
-        Err(self.blocked(
+        Err(self.course.blocked(
             "the source server was started while it was copied, so the copy is stale",
             "run again; the disks are copied anew",
         ))

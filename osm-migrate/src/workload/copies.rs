@@ -118,7 +118,7 @@ impl Job<'_> {
             self.dst.tag_volume(&id, tag::pairs([(tag::STATE, tag::SEEDING)])).await?;
         }
         self.prepare_copy(disk, &volume, readable).await?;
-        self.record(Step::CreateVolumes, &disk.key, Some(&id)).await?;
+        self.course.record(Step::CreateVolumes, &disk.key, Some(&id)).await?;
         Ok(id)
     }
 

@@ -18,11 +18,12 @@ use super::copies::Copy;
 use super::disk::{Disk, Origin};
 use super::errand::ERRAND;
 use super::images::Way;
-use super::job::{Done, Job};
+use super::job::Job;
 use super::lease::Subject;
 use super::preflight::{Preflight, Resolved, Standing, check_quota};
 use super::slots::assign;
 use super::tag;
+use crate::course::Done;
 use crate::state::JobStatus;
 use crate::{Error, ErrorKind, Event, Item, Moved, Outcome, Result, Step, Summary};
 
@@ -181,8 +182,9 @@ impl WorkloadMigration {
 impl Job<'_> {
     /// Moves the volume of this job; gives the id of its copy.
     async fn migrate_volume(&self, exported: &osm_model::Volume) -> Result<(String, Outcome)> {
-        self.step(Step::Claim, async { Ok(Done::new((), format!("epoch {}", self.claim.epoch))) }).await?;
-        self.record(Step::Claim, ERRAND, Some(DETACHED)).await?;
+        self.step(Step::Claim, async { Ok(Done::new((), format!("epoch {}", self.course.claim.epoch))) })
+            .await?;
+        self.course.record(Step::Claim, ERRAND, Some(DETACHED)).await?;
         let copies = self.copies(None).await?;
         if let Some(copy) = copies.get(self.id).filter(|copy| copy.complete) {
             self.finish_volume(&copy.volume).await?;
@@ -234,7 +236,7 @@ impl Job<'_> {
         match known.strip_prefix(UPDATED) {
             Some(then) if then == now => {}
             Some(then) => {
-                self.warn(format!(
+                self.course.warn(format!(
                     "the source volume has changed since it was copied (at {now}; the copy shows it as of {then}); \
                      the copy {} is left alone: delete it to have it copied anew",
                     copy.id
@@ -252,8 +254,10 @@ impl Job<'_> {
     /// After a failure: the source volume is attached to nothing again, the copy is kept or deleted.
     async fn give_up_volume(&self) {
         let (source, copies) = tokio::join!(self.let_go_of_source(), self.let_go_of_copies());
-        self.tolerate("the source volume is still attached to the conversion host", source.map(drop)).await;
-        self.tolerate("the copy is still attached to the conversion host", copies).await;
+        self.course
+            .tolerate("the source volume is still attached to the conversion host", source.map(drop))
+            .await;
+        self.course.tolerate("the copy is still attached to the conversion host", copies).await;
     }
 }
 

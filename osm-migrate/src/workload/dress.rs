@@ -24,7 +24,7 @@ impl Job<'_> {
         }
         match self.set_image_metadata(volume, wanted).await {
             Err(error) if self.may_lack(volume, wanted, &error) => {
-                self.warn(format!(
+                self.course.warn(format!(
                     "the destination does not take the image metadata of volume {}, which the guest may miss: {}",
                     volume.id,
                     error.chain()
@@ -73,7 +73,7 @@ impl Job<'_> {
 
     fn check_machine_type(&self, wanted: &Wanted) -> Result<()> {
         match self.options().refuses_machine_type(wanted.machine_type()) {
-            Some((message, hint)) => Err(self.blocked(message, hint)),
+            Some((message, hint)) => Err(self.course.blocked(message, hint)),
             None => Ok(()),
         }
     }

@@ -1,8 +1,9 @@
 //! What a run is for, and what that means for one workload.
 
-use super::job::{Done, Job};
+use super::job::Job;
 use super::rehearse::RehearsalOptions;
 use super::seed::SeedOptions;
+use crate::course::Done;
 use crate::{Outcome, Result, Step};
 
 /// What is to be done with the workloads.
@@ -42,8 +43,9 @@ impl Job<'_> {
     /// Does the errand; gives the id of the destination server, if there is one.
     pub(super) async fn run(&self, errand: &Errand) -> Result<(Option<String>, Outcome)> {
         self.step(Step::Preflight, async { Ok(Done::silent(())) }).await?;
-        self.step(Step::Claim, async { Ok(Done::new((), format!("epoch {}", self.claim.epoch))) }).await?;
-        self.record(Step::Claim, ERRAND, Some(errand.verb())).await?;
+        self.step(Step::Claim, async { Ok(Done::new((), format!("epoch {}", self.course.claim.epoch))) })
+            .await?;
+        self.course.record(Step::Claim, ERRAND, Some(errand.verb())).await?;
         match errand {
             Errand::Move => self.migrate(false).await,
             Errand::Seed(options) => Box::pin(self.seed(options)).await,

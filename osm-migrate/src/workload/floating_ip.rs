@@ -5,7 +5,8 @@ use osm_openstack::network::{FloatingIp, FloatingIpBody, Port};
 use osm_openstack::{Observation, Poll, wait_for};
 use std::time::Duration;
 
-use super::job::{Done, Job};
+use super::job::Job;
+use crate::course::Done;
 use crate::{Result, Step};
 
 /// How long a port may take to show its address.
@@ -31,7 +32,7 @@ impl Job<'_> {
                 Some(ip) => ip.clone(),
                 None => self.associate(mode, wish, index, &port, fixed).await?,
             };
-            self.record(Step::FloatingIps, &port.id, Some(&ip.id)).await?;
+            self.course.record(Step::FloatingIps, &port.id, Some(&ip.id)).await?;
             given.push(ip.floating_ip_address.unwrap_or(ip.id));
         }
         Ok(Done::new((), given.join(", ")))
@@ -50,11 +51,12 @@ impl Job<'_> {
             })
             .await;
         found.map_err(|error| {
-            self.blocked(
-                format!("a floating IP leads to {address}, and no port of the server has that address"),
-                "correct fixed_ip_address in workloads.yml",
-            )
-            .with_source(error)
+            self.course
+                .blocked(
+                    format!("a floating IP leads to {address}, and no port of the server has that address"),
+                    "correct fixed_ip_address in workloads.yml",
+                )
+                .with_source(error)
         })
     }
 
@@ -79,12 +81,12 @@ impl Job<'_> {
                 }
                 // `auto` falls back to a new one whatever the reason.
                 Err(why) if mode == FloatingIpMode::Auto => {
-                    self.warn(format!("a new floating IP is made: {why}")).await;
+                    self.course.warn(format!("a new floating IP is made: {why}")).await;
                 }
                 Err(why) => {
-                    return Err(
-                        self.blocked(why, "allocate it in the destination, or set floating_ip_mode: new")
-                    );
+                    return Err(self
+                        .course
+                        .blocked(why, "allocate it in the destination, or set floating_ip_mode: new"));
                 }
             }
         }

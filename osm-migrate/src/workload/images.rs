@@ -18,8 +18,9 @@ use osm_openstack::block_storage::Volume;
 use osm_openstack::image::{CreateImage, Digest, ImageFilter, ImageObject};
 
 use super::disk::Disk;
-use super::job::{Done, Job};
+use super::job::Job;
 use super::side::{Side, named};
+use crate::course::Done;
 use crate::{Error, ErrorKind, Event, Result, Step};
 
 /// How the way of the bytes is chosen.
@@ -79,7 +80,9 @@ impl Job<'_> {
             match self.relay(disk, &from, &name, limit).await {
                 Ok((image, digest)) => return Ok(Arrived { disk, image, digest }),
                 Err(error) if attempt < ATTEMPTS => {
-                    self.warn(format!("the image of {} is sent anew: {}", disk.label, error.chain())).await;
+                    self.course
+                        .warn(format!("the image of {} is sent anew: {}", disk.label, error.chain()))
+                        .await;
                     attempt += 1;
                 }
                 Err(error) => return Err(error.with_object(disk.label.clone())),
@@ -147,7 +150,7 @@ impl Job<'_> {
             let made = self.dst.storage.wait_volume(&id, &["available"], limit).await;
             let volume = made.map_err(|error| named(error.into(), &id))?;
             self.prepare_copy(arrived.disk, &volume, readable).await?;
-            self.record(Step::CreateVolumes, &arrived.disk.key, Some(&id)).await?;
+            self.course.record(Step::CreateVolumes, &arrived.disk.key, Some(&id)).await?;
             volumes.push(volume);
         }
         let detail = format!("{} volumes", volumes.len());

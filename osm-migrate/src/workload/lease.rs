@@ -22,7 +22,7 @@ use crate::state::Owner;
 use crate::{Error, ErrorKind, Result};
 
 /// How often a lease is renewed.
-pub(super) const RENEWED: Duration = Duration::from_secs(15);
+pub(crate) const RENEWED: Duration = Duration::from_secs(15);
 
 /// How long one watches a lease of another machine that may be dead.
 const WATCHED: Duration = Duration::from_secs(40);
@@ -38,7 +38,7 @@ const LONGEST_HOST: usize = 40;
 
 /// What a lease hangs on.
 #[derive(Debug, Clone)]
-pub(super) enum Subject {
+pub(crate) enum Subject {
     /// A server of the source.
     Server(String),
     /// A volume of the source.
@@ -47,7 +47,7 @@ pub(super) enum Subject {
 
 /// The lease of one run.
 #[derive(Clone)]
-pub(super) struct Lease {
+pub(crate) struct Lease {
     side: Side,
     subject: Subject,
     key: String,
@@ -85,7 +85,7 @@ impl Lease {
     ///
     /// # Errors
     /// `Claimed` while another run holds it: who, and since when.
-    pub(super) async fn take(side: &Side, subject: Subject, owner: &Owner, epoch: u64) -> Result<Self> {
+    pub(crate) async fn take(side: &Side, subject: Subject, owner: &Owner, epoch: u64) -> Result<Self> {
         let key = format!("{}{}", tag::CLAIM, owner.run.get(..8).unwrap_or(&owner.run));
         let lease = Self { side: side.clone(), subject, key, holder: Holder::new(owner, epoch) };
         for attempt in 1.. {
@@ -123,7 +123,7 @@ impl Lease {
     ///
     /// # Errors
     /// `StaleEpoch` when the lease was taken away.
-    pub(super) async fn renew(&self, beat: u64) -> Result<()> {
+    pub(crate) async fn renew(&self, beat: u64) -> Result<()> {
         match self.read().await? {
             // The source is gone, and whoever deleted it knows why.
             None => Ok(()),
@@ -135,7 +135,7 @@ impl Lease {
     }
 
     /// Gives the lease back.
-    pub(super) async fn release(&self) -> Result<()> {
+    pub(crate) async fn release(&self) -> Result<()> {
         self.remove(&self.key).await
     }
 

@@ -10,7 +10,7 @@
 //! or by the state of the object. So the same call after a crash, even with the state store lost,
 //! continues where the last one was stopped.
 
-mod attend;
+pub(crate) mod attend;
 mod boot;
 mod cleanup;
 mod clouds;
@@ -25,9 +25,8 @@ mod hook;
 mod image_metadata;
 mod images;
 mod job;
-mod lease;
+pub(crate) mod lease;
 mod link;
-mod log;
 mod moved;
 mod options;
 mod place;
@@ -40,11 +39,11 @@ mod run;
 mod seed;
 mod server;
 mod shared;
-mod side;
+pub(crate) mod side;
 mod slots;
 mod snapshot;
 mod source;
-mod tag;
+pub(crate) mod tag;
 mod transfer;
 mod window;
 

@@ -20,7 +20,9 @@ impl Job<'_> {
         for wish in wishes {
             let Some(port) = ports.iter().find(|port| wish.is(port)) else {
                 let addresses = wish.addresses().collect::<Vec<_>>().join(", ");
-                self.warn(format!("the server has no port with {addresses}, whose settings are lost")).await;
+                self.course
+                    .warn(format!("the server has no port with {addresses}, whose settings are lost"))
+                    .await;
                 continue;
             };
             let body = wish.changes(port);
@@ -30,7 +32,9 @@ impl Job<'_> {
             match self.dst.network.update::<Port>(&port.id, &body).await {
                 Err(error) if error.kind() == CloudError::Forbidden => {
                     let what = "allowed address pairs and port security";
-                    self.warn(format!("this user may not set {what} of port {}: {error}", port.id)).await;
+                    self.course
+                        .warn(format!("this user may not set {what} of port {}: {error}", port.id))
+                        .await;
                 }
                 other => drop(other?),
             }

@@ -17,8 +17,9 @@ use super::WorkloadMigration;
 use super::boot::BootCheck;
 use super::disk::{Disk, Origin, check_set, disks};
 use super::errand::Errand;
-use super::job::{Done, Job};
+use super::job::Job;
 use super::tag;
+use crate::course::Done;
 use crate::{Error, ErrorKind, Outcome, Result, Step, Summary};
 
 /// How a rehearsal ends.
@@ -52,13 +53,14 @@ impl Job<'_> {
         check_set(self.workload, &live)?;
         let mut all = disks(self.workload, &self.source_server().await?, &live)?;
         if all.iter().any(|disk| disk.origin == Origin::Shared) {
-            self.warn("the clone does without the volumes that the server shares with others").await;
+            self.course.warn("the clone does without the volumes that the server shares with others").await;
             all.retain(|disk| disk.origin != Origin::Shared);
         }
         self.check_seeded(&all).await?;
         let failure = self.play(&all).await;
         if options.keep && matches!(failure, Ok(None)) {
-            self.warn(format!("the rehearsal {} stays until the next one, or a cleanup", self.stage_name()))
+            self.course
+                .warn(format!("the rehearsal {} stays until the next one, or a cleanup", self.stage_name()))
                 .await;
             return Ok((None, Outcome::Rehearsed));
         }
@@ -66,7 +68,7 @@ impl Job<'_> {
         self.step(Step::Release, thrown_away).await?;
         match failure? {
             None => Ok((None, Outcome::Rehearsed)),
-            Some(failure) => Err(self.blocked(
+            Some(failure) => Err(self.course.blocked(
                 format!("the clone did not come up: {failure}"),
                 "mend what keeps the guest from booting (its machine type, drivers, network names), seed and rehearse \
                  again; the source runs on",

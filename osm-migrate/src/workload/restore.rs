@@ -6,9 +6,10 @@ use osm_openstack::network::Port;
 
 use super::boot::is_rejected;
 use super::disk::exported_device;
-use super::job::{Done, Job};
+use super::job::Job;
 use super::server::Present;
 use super::tag;
+use crate::course::Done;
 use crate::{Error, ErrorKind, Result, Step};
 
 impl Job<'_> {
@@ -21,12 +22,14 @@ impl Job<'_> {
         for volume in &lent {
             if let Err(error) = self.give_back(&volume.id).await {
                 // The others are given back all the same.
-                self.warn(format!("volume {} is not back at its server: {}", volume.id, error.chain())).await;
+                self.course
+                    .warn(format!("volume {} is not back at its server: {}", volume.id, error.chain()))
+                    .await;
                 failed = Some(error);
             }
         }
         if let Err(error) = self.delete_temporary(None).await {
-            self.warn(format!("temporary things of the source are left: {}", error.chain())).await;
+            self.course.warn(format!("temporary things of the source are left: {}", error.chain())).await;
             failed = Some(error);
         }
         match failed {
@@ -42,13 +45,13 @@ impl Job<'_> {
             if !volume.is_attached_to(self.id) || volume.attachments.len() > 1 {
                 return Err(error);
             }
-            self.warn(format!("volume {id} is stuck in status {}", volume.status)).await;
+            self.course.warn(format!("volume {id} is stuck in status {}", volume.status)).await;
             return self.src.untag_volume(id, &[tag::LENT]).await;
         }
         self.src.detach_from_hosts(id).await?;
         self.src.attach(self.id, id).await?;
         self.src.untag_volume(id, &[tag::LENT]).await?;
-        self.record(Step::RestoreSource, id, None).await
+        self.course.record(Step::RestoreSource, id, None).await
     }
 
     /// After a failure: the source as it was, nothing half-made left but copies for the next run.
@@ -59,41 +62,41 @@ impl Job<'_> {
             Ok(Present::Ours(server)) if is_rejected(&server) => {
                 let rejected = self.reject(&server.id).await;
                 let may_start = rejected.is_ok();
-                self.tolerate("the server that did not come up is left", rejected).await;
+                self.course.tolerate("the server that did not come up is left", rejected).await;
                 may_start
             }
             Ok(Present::Ours(server))
                 if server.launched_at.is_some() || matches!(server.status.as_str(), "ACTIVE" | "SHUTOFF") =>
             {
                 let restored = self.restore_source().await.map(drop);
-                self.tolerate("the source is not put back", restored).await;
+                self.course.tolerate("the source is not put back", restored).await;
                 return;
             }
             Ok(Present::Ours(server)) => {
                 let dropped = self.drop_server(&server.id).await;
                 let may_start = dropped.is_ok();
-                self.tolerate("the failed destination server is left", dropped).await;
+                self.course.tolerate("the failed destination server is left", dropped).await;
                 may_start
             }
             Ok(_) => true,
             Err(error) => {
-                self.warn(format!("the destination cannot be tidied up: {}", error.chain())).await;
+                self.course.warn(format!("the destination cannot be tidied up: {}", error.chain())).await;
                 false
             }
         };
         let (ports, copies, source) =
             tokio::join!(self.drop_ports(), self.let_go_of_copies(), self.restore_source());
-        self.tolerate("ports in the destination are left", ports).await;
-        self.tolerate("copies are still attached to the conversion host", copies).await;
+        self.course.tolerate("ports in the destination are left", ports).await;
+        self.course.tolerate("copies are still attached to the conversion host", copies).await;
         let restored = source.is_ok();
-        self.tolerate("the source is not put back", source.map(drop)).await;
+        self.course.tolerate("the source is not put back", source.map(drop)).await;
         if !may_start {
-            self.warn("the source server stays stopped, because it may live in the destination").await;
+            self.course.warn("the source server stays stopped, because it may live in the destination").await;
         } else if restored {
             let started = self.restart_source().await;
-            self.tolerate("the source server is not started again", started).await;
+            self.course.tolerate("the source server is not started again", started).await;
         } else {
-            self.warn("the source server is not started, because it may lack volumes").await;
+            self.course.warn("the source server is not started, because it may lack volumes").await;
         }
     }
 
@@ -131,7 +134,9 @@ impl Job<'_> {
         let volumes = self.dst.made_volumes(self.id, Step::CreateVolumes).await?;
         if !self.options().cleanup {
             if !volumes.is_empty() {
-                self.warn(format!("{} destination volumes are kept for the next run", volumes.len())).await;
+                self.course
+                    .warn(format!("{} destination volumes are kept for the next run", volumes.len()))
+                    .await;
             }
             return Ok(());
         }

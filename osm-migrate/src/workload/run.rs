@@ -164,7 +164,7 @@ impl WorkloadMigration {
                 Ok(outcome)
             }
             Err(error) => {
-                job.emit(failure(name, job.current(), &error)).await;
+                job.course.emit(failure(name, job.course.current(), &error)).await;
                 self.end_failed(&claim, &error).await;
                 Err(error)
             }

@@ -78,7 +78,9 @@ impl Job<'_> {
             return Ok(ended);
         }
         if !self.workload.migration_params.data_copy {
-            return Err(self.blocked("there is nothing to seed: data_copy is false", "move it with migrate"));
+            return Err(self
+                .course
+                .blocked("there is nothing to seed: data_copy is false", "move it with migrate"));
         }
         for made in 1.. {
             let pass = Box::pin(self.pass()).await?;
@@ -96,7 +98,7 @@ impl Job<'_> {
                         estimate.as_secs(),
                         most.as_secs()
                     );
-                    self.warn(message).await;
+                    self.course.warn(message).await;
                 }
                 break;
             }
@@ -110,10 +112,10 @@ impl Job<'_> {
         let server = self.source_server().await?;
         if !SEEDABLE.contains(&server.status.as_str()) {
             let message = format!("the source server is {}", server.status);
-            return Err(self.blocked(message, "bring it to ACTIVE or SHUTOFF"));
+            return Err(self.course.blocked(message, "bring it to ACTIVE or SHUTOFF"));
         }
         if !self.src.lent_volumes(self.id).await?.is_empty() {
-            return Err(self.blocked(
+            return Err(self.course.blocked(
                 "a move of it was interrupted, and its volumes are not back at the server",
                 "run migrate again to finish the move, or seed again: they are put back now",
             ));
@@ -162,21 +164,22 @@ impl Job<'_> {
             None => Ok(()),
             Some(disk) => {
                 let message = format!("volume {} has not been seeded", disk.label);
-                Err(self.blocked(message, "run seed first, or migrate, which needs no seed"))
+                Err(self.course.blocked(message, "run seed first, or migrate, which needs no seed"))
             }
         }
     }
 
     async fn tell(&self, pass: &Pass) {
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        self.emit(Event::PassDone {
-            workload: self.name.to_owned(),
-            pass: pass.number,
-            size: pass.size,
-            copied: pass.moved,
-            took_ms: millis(pass.took),
-            downtime_ms: pass.estimate.map(millis),
-        })
-        .await;
+        self.course
+            .emit(Event::PassDone {
+                workload: self.name.to_owned(),
+                pass: pass.number,
+                size: pass.size,
+                copied: pass.moved,
+                took_ms: millis(pass.took),
+                downtime_ms: pass.estimate.map(millis),
+            })
+            .await;
     }
 }

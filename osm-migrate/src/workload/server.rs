@@ -8,8 +8,9 @@ use osm_openstack::compute::{
 use osm_openstack::network::{CreatePort, FixedIp, Port, PortBody};
 
 use super::disk::Disk;
-use super::job::{Done, Job};
+use super::job::Job;
 use super::tag;
+use crate::course::Done;
 use crate::{Error, ErrorKind, Outcome, Result, Step};
 
 /// What is in the destination under the workload's name.
@@ -46,7 +47,9 @@ impl Job<'_> {
 
     /// Tells that a server of the workload's name is not ours.
     pub(super) async fn left_alone(&self, id: String) -> (Option<String>, Outcome) {
-        self.warn(format!("the destination has a server {id} of this name, which is left alone")).await;
+        self.course
+            .warn(format!("the destination has a server {id} of this name, which is left alone"))
+            .await;
         (Some(id), Outcome::Exists)
     }
 
@@ -81,7 +84,7 @@ impl Job<'_> {
                     self.dst.network.create::<Port>(&wish).await?.id
                 }
             };
-            self.record(Step::CreatePorts, &index.to_string(), Some(&id)).await?;
+            self.course.record(Step::CreatePorts, &index.to_string(), Some(&id)).await?;
             networks.push(ServerNetwork::Port(id));
         }
         let detail = format!("{} ports", networks.len());
@@ -118,7 +121,7 @@ impl Job<'_> {
             },
             Err(error) => return Err(error.into()),
         };
-        self.record(Step::CreateServer, "requested", Some(&server.id)).await?;
+        self.course.record(Step::CreateServer, "requested", Some(&server.id)).await?;
         self.wait_active(&server.id).await
     }
 

@@ -13,10 +13,11 @@ use super::WorkloadMigration;
 use super::clouds::Clouds;
 use super::disk::{Disk, Origin};
 use super::images::Way;
-use super::job::{Done, Job};
+use super::job::Job;
 use super::lease::Subject;
 use super::preflight::Resolved;
 use super::side::named;
+use crate::course::Done;
 use crate::state::JobStatus;
 use crate::{Error, ErrorKind, Result, Step};
 
@@ -40,7 +41,7 @@ impl Job<'_> {
             if self.options().via == Way::Images {
                 let message =
                     format!("volume {} is shared, and images are made of what no server has", disk.label);
-                return Err(self.blocked(message, "move it through conversion hosts"));
+                return Err(self.course.blocked(message, "move it through conversion hosts"));
             }
             self.others_stopped(disk).await?;
         }
@@ -59,7 +60,7 @@ impl Job<'_> {
                 let name = server.as_ref().map_or(other.as_str(), |server| server.name.as_str());
                 let message =
                     format!("volume {} is shared with server {name}, which is {status}", disk.label);
-                return Err(self.blocked(
+                return Err(self.course.blocked(
                     message,
                     "stop all servers that share it, and start none of them before all have moved",
                 ));
@@ -106,7 +107,7 @@ impl Job<'_> {
             {
                 let message =
                     format!("a server that shares volume {} was started while it was copied", disk.label);
-                return Err(self.blocked(message, "stop all servers that share it, and run again"));
+                return Err(self.course.blocked(message, "stop all servers that share it, and run again"));
             }
         }
         Ok(())
@@ -114,8 +115,9 @@ impl Job<'_> {
 
     /// Copies the shared volume of this job, unless that was done since its servers were stopped.
     async fn bring_shared(&self, disk: &Disk, point: &str) -> Result<String> {
-        self.step(Step::Claim, async { Ok(Done::new((), format!("epoch {}", self.claim.epoch))) }).await?;
-        self.record(Step::Claim, super::errand::ERRAND, Some(SHARED)).await?;
+        self.step(Step::Claim, async { Ok(Done::new((), format!("epoch {}", self.course.claim.epoch))) })
+            .await?;
+        self.course.record(Step::Claim, super::errand::ERRAND, Some(SHARED)).await?;
         let copies = self.copies(Some(point)).await?;
         let known = copies.get(self.id);
         let complete = known.is_some_and(|copy| copy.complete);
@@ -158,8 +160,8 @@ impl Job<'_> {
     /// After a failure: the source volume is at its servers alone, the copy at none.
     async fn give_up_shared(&self) {
         let (source, copies) = tokio::join!(self.src.detach_from_hosts(self.id), self.let_go_of_copies());
-        self.tolerate("the source volume is still attached to the conversion host", source).await;
-        self.tolerate("the copy is still attached to the conversion host", copies).await;
+        self.course.tolerate("the source volume is still attached to the conversion host", source).await;
+        self.course.tolerate("the copy is still attached to the conversion host", copies).await;
     }
 }
 

@@ -21,38 +21,38 @@ const DEVICE: Duration = Duration::from_secs(120);
 
 /// A cloud with its conversion host.
 #[derive(Clone)]
-pub(super) struct Side {
-    pub(super) session: Session,
-    pub(super) compute: Compute,
-    pub(super) storage: BlockStorage,
-    pub(super) image: Image,
-    pub(super) network: Network,
-    pub(super) host: Arc<dyn ConversionHost>,
+pub(crate) struct Side {
+    pub(crate) session: Session,
+    pub(crate) compute: Compute,
+    pub(crate) storage: BlockStorage,
+    pub(crate) image: Image,
+    pub(crate) network: Network,
+    pub(crate) host: Arc<dyn ConversionHost>,
     /// The conversion host's id; empty when there is no such server.
-    pub(super) host_id: String,
+    pub(crate) host_id: String,
     /// The ids of this side's hosts, those of other pairs included: an earlier run may have used another one.
-    pub(super) hosts: Vec<String>,
+    pub(crate) hosts: Vec<String>,
     /// How long one thing may take.
-    pub(super) limit: Duration,
+    pub(crate) limit: Duration,
 }
 
 /// A device on a conversion host.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct HostDevice {
-    pub(super) path: PathBuf,
-    pub(super) size: u64,
+pub(crate) struct HostDevice {
+    pub(crate) path: PathBuf,
+    pub(crate) size: u64,
     /// Whose device it must still be when it is opened.
-    pub(super) identity: Identity,
+    pub(crate) identity: Identity,
 }
 
 impl HostDevice {
-    pub(super) fn hash_args(&self, size: u64) -> HashArgs {
+    pub(crate) fn hash_args(&self, size: u64) -> HashArgs {
         HashArgs { device: self.path.clone(), size, identity: Some(self.identity.clone()) }
     }
 }
 
 impl Side {
-    pub(super) async fn open(
+    pub(crate) async fn open(
         session: &Session,
         host: &Arc<dyn ConversionHost>,
         limit: Duration,
@@ -71,7 +71,7 @@ impl Side {
     }
 
     /// Looks the conversion host up; it must run.
-    pub(super) async fn find_host(&mut self) -> Result<()> {
+    pub(crate) async fn find_host(&mut self) -> Result<()> {
         let server = find_server(&self.compute, self.host.server()).await?;
         if server.status != "ACTIVE" {
             let message = format!("the conversion host is not running but {}", server.status);
@@ -84,7 +84,7 @@ impl Side {
     }
 
     /// A volume that must be there.
-    pub(super) async fn volume(&self, id: &str) -> Result<Volume> {
+    pub(crate) async fn volume(&self, id: &str) -> Result<Volume> {
         self.storage
             .volume(id)
             .await?
@@ -95,7 +95,7 @@ impl Side {
     ///
     /// # Errors
     /// Another server has it, or the cloud does not do it in time.
-    pub(super) async fn attach(&self, server: &str, id: &str) -> Result<()> {
+    pub(crate) async fn attach(&self, server: &str, id: &str) -> Result<()> {
         let volume = self.settled(id).await?;
         if !volume.is_attached_to(server) {
             let has_room = volume.status == "available" || volume.multiattach && volume.status == "in-use";
@@ -108,7 +108,7 @@ impl Side {
     }
 
     /// Attaches a volume to the conversion host, and takes it off any other of ours.
-    pub(super) async fn attach_to_host(&self, id: &str) -> Result<()> {
+    pub(crate) async fn attach_to_host(&self, id: &str) -> Result<()> {
         if self.hosts.len() > 1 {
             self.take_off_hosts(id, Some(&self.host_id)).await?;
         }
@@ -116,7 +116,7 @@ impl Side {
     }
 
     /// Takes a volume off our conversion hosts, and returns when it is attached to none of them.
-    pub(super) async fn detach_from_hosts(&self, id: &str) -> Result<()> {
+    pub(crate) async fn detach_from_hosts(&self, id: &str) -> Result<()> {
         self.take_off_hosts(id, None).await
     }
 
@@ -151,7 +151,7 @@ impl Side {
     ///
     /// # Errors
     /// The cloud does not do it in time.
-    pub(super) async fn detach(&self, server: &str, id: &str) -> Result<()> {
+    pub(crate) async fn detach(&self, server: &str, id: &str) -> Result<()> {
         let volume = self.settled(id).await?;
         if !volume.is_attached_to(server) {
             return Ok(());
@@ -181,7 +181,7 @@ impl Side {
 
     /// A volume once whatever is being done with it is done: a process that was killed may have
     /// asked for it.
-    pub(super) async fn settled(&self, id: &str) -> Result<Volume> {
+    pub(crate) async fn settled(&self, id: &str) -> Result<Volume> {
         let what = format!("volume {id} at rest");
         wait_for(&what, self.limit, Poll::default(), || async {
             let Some(volume) = self.storage.volume(id).await? else {
@@ -204,7 +204,7 @@ impl Side {
     }
 
     /// A server once whatever is being done with it is done; none when it is gone.
-    pub(super) async fn settled_server(&self, id: &str) -> Result<Option<Server>> {
+    pub(crate) async fn settled_server(&self, id: &str) -> Result<Option<Server>> {
         let what = format!("server {id} at rest");
         let settled = wait_for(&what, self.limit, Poll::default(), || async {
             Ok(match self.compute.server(id).await? {
@@ -216,7 +216,7 @@ impl Side {
     }
 
     /// The devices of volumes that are attached to the conversion host, in their order.
-    pub(super) async fn devices(&self, volumes: &[String]) -> Result<Vec<HostDevice>> {
+    pub(crate) async fn devices(&self, volumes: &[String]) -> Result<Vec<HostDevice>> {
         let devices = self.host.devices_of(volumes, DEVICE).await?;
         let on_host = |(device, volume): (Device, &String)| {
             let identity = Identity { volume: volume.clone(), devices: self.host.devices() };
@@ -226,12 +226,12 @@ impl Side {
     }
 
     /// The volumes that this step of a job made; within one project those of other steps are here, too.
-    pub(super) async fn made_volumes(&self, job: &str, step: Step) -> Result<Vec<Volume>> {
+    pub(crate) async fn made_volumes(&self, job: &str, step: Step) -> Result<Vec<Volume>> {
         self.tagged_volumes(&tag::of(job, step)).await
     }
 
     /// The volumes that were taken from a server for a while.
-    pub(super) async fn lent_volumes(&self, server: &str) -> Result<Vec<Volume>> {
+    pub(crate) async fn lent_volumes(&self, server: &str) -> Result<Vec<Volume>> {
         self.tagged_volumes(&tag::pairs([(tag::LENT, server)])).await
     }
 
@@ -243,13 +243,13 @@ impl Side {
     }
 
     /// Sets metadata of a volume.
-    pub(super) async fn tag_volume(&self, id: &str, metadata: BTreeMap<String, String>) -> Result<()> {
+    pub(crate) async fn tag_volume(&self, id: &str, metadata: BTreeMap<String, String>) -> Result<()> {
         let tagged = self.storage.update_metadata(id, &metadata).await;
         tagged.map_err(|error| named(error.into(), id))
     }
 
     /// Takes keys out of a volume's metadata; what is not there is fine.
-    pub(super) async fn untag_volume(&self, id: &str, keys: &[&str]) -> Result<()> {
+    pub(crate) async fn untag_volume(&self, id: &str, keys: &[&str]) -> Result<()> {
         for key in keys {
             let path = format!("volumes/{id}/metadata/{key}");
             let request = self.storage.service().request("remove volume metadata", Method::DELETE, path);
@@ -259,7 +259,7 @@ impl Side {
     }
 
     /// Takes a key out of a server's metadata; what is not there is fine.
-    pub(super) async fn untag_server(&self, id: &str, key: &str) -> Result<()> {
+    pub(crate) async fn untag_server(&self, id: &str, key: &str) -> Result<()> {
         let path = format!("servers/{id}/metadata/{key}");
         let request = self.compute.service().request("remove server metadata", Method::DELETE, path);
         gone_is_fine(request.empty().await)
@@ -267,7 +267,7 @@ impl Side {
 
     /// Deletes a volume of ours, and returns when it is gone. Whoever was killed may have asked for
     /// it before; a second time is refused.
-    pub(super) async fn delete_volume(&self, id: &str) -> Result<()> {
+    pub(crate) async fn delete_volume(&self, id: &str) -> Result<()> {
         if self.storage.volume(id).await?.is_some_and(|volume| volume.status != "deleting") {
             self.storage.delete_volume(id).await?;
         }
@@ -276,7 +276,7 @@ impl Side {
 
     /// The same with a snapshot, which cannot be deleted before it is made either. False when the cloud has
     /// tried before, and failed: then only an administrator can delete it.
-    pub(super) async fn delete_snapshot(&self, id: &str) -> Result<bool> {
+    pub(crate) async fn delete_snapshot(&self, id: &str) -> Result<bool> {
         const STUCK: &str = "error_deleting";
         let what = format!("snapshot {id} at rest");
         let deletable = wait_for(&what, self.limit, Poll::default(), || async {
@@ -300,7 +300,7 @@ impl Side {
     }
 }
 
-pub(super) fn gone_is_fine(result: osm_openstack::Result<()>) -> Result<()> {
+pub(crate) fn gone_is_fine(result: osm_openstack::Result<()>) -> Result<()> {
     match result {
         Err(error) if error.kind() == osm_openstack::ErrorKind::NotFound => Ok(()),
         other => Ok(other?),
@@ -320,6 +320,6 @@ fn volume_name(id: &str) -> String {
     format!("volume {id}")
 }
 
-pub(super) fn named(error: Error, volume: &str) -> Error {
+pub(crate) fn named(error: Error, volume: &str) -> Error {
     error.with_object(volume_name(volume))
 }

@@ -8,8 +8,9 @@ use osm_openstack::block_storage::{CreateVolume, Filter, Volume};
 use osm_openstack::image::{ImageFilter, ImageObject};
 
 use super::disk::{Disk, Origin};
-use super::job::{Done, Job};
+use super::job::Job;
 use super::tag;
+use crate::course::Done;
 use crate::{Result, Step};
 
 /// Names of temporary things begin like OS Migrate's.
@@ -41,7 +42,7 @@ impl Job<'_> {
         let mut ids = Vec::new();
         for (disk, volume) in disks.iter_mut().zip(volumes) {
             disk.size_gib = volume.size;
-            self.record(Step::Snapshot, &disk.key, Some(&volume.id)).await?;
+            self.course.record(Step::Snapshot, &disk.key, Some(&volume.id)).await?;
             ids.push(volume.id);
         }
         let detail = format!("{} disks", ids.len());
@@ -158,7 +159,7 @@ impl Job<'_> {
         // One after the other: QEMU 7.2 dies when two disks of a guest are merged at once.
         for snapshot in snapshots.iter().filter(|snapshot| stale(&snapshot.metadata)) {
             if !self.src.delete_snapshot(&snapshot.id).await? {
-                self.warn(format!(
+                self.course.warn(format!(
                     "snapshot {} is stuck in status error_deleting: have an administrator reset it, then clean up",
                     snapshot.id
                 ))

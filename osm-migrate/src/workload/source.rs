@@ -5,8 +5,9 @@ use osm_openstack::{ErrorKind as CloudError, Method};
 use serde::Deserialize;
 
 use super::disk::{Disk, LiveVolume, Origin, attached_device, exported_device};
-use super::job::{Done, Job};
+use super::job::Job;
 use super::tag;
+use crate::course::Done;
 use crate::{Result, Step};
 
 /// What happens to a server without changing its disks.
@@ -26,7 +27,7 @@ impl Job<'_> {
     /// The source server, which must be there.
     pub(super) async fn source_server(&self) -> Result<Server> {
         self.src.compute.server(self.id).await?.ok_or_else(|| {
-            self.blocked(
+            self.course.blocked(
                 format!("the source server {} is gone", self.id),
                 "export workloads again, or take it out of workloads.yml",
             )
@@ -68,7 +69,7 @@ impl Job<'_> {
         let detail = match server.status.as_str() {
             "SHUTOFF" => "is stopped",
             "ACTIVE" if !self.options().stop => {
-                return Err(self.blocked("the source server runs", "stop it, or allow osm to"));
+                return Err(self.course.blocked("the source server runs", "stop it, or allow osm to"));
             }
             "ACTIVE" => {
                 // Marked first: whoever puts the source back must know that it ran.
@@ -79,7 +80,7 @@ impl Job<'_> {
             }
             other => {
                 let message = format!("the source server is {other}");
-                return Err(self.blocked(message, "bring it to ACTIVE or SHUTOFF"));
+                return Err(self.course.blocked(message, "bring it to ACTIVE or SHUTOFF"));
             }
         };
         self.src.compute.wait_server(self.id, "SHUTOFF", self.src.limit).await?;
@@ -124,10 +125,10 @@ impl Job<'_> {
                 // Marked before it is detached: the mark says where it belongs.
                 self.src.tag_volume(&disk.key, tag::pairs([(tag::LENT, self.id)])).await?;
                 self.src.detach(self.id, &disk.key).await?;
-                self.record(Step::DetachVolumes, &disk.key, None).await?;
+                self.course.record(Step::DetachVolumes, &disk.key, None).await?;
             } else if volume.metadata.get(tag::LENT).map(String::as_str) != Some(self.id) {
                 let message = format!("volume {} is not attached to the server any more", disk.key);
-                return Err(self.blocked(message, "attach it again, or export workloads again"));
+                return Err(self.course.blocked(message, "attach it again, or export workloads again"));
             }
         }
         Ok(Done::new((), format!("{} data volumes", data.len())))

@@ -9,11 +9,12 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::time::timeout;
 
 use super::disk::Disk;
-use super::job::{Done, Job};
+use super::job::Job;
 use super::side::HostDevice;
 use super::slots::labels;
 use super::tag;
 use crate::agent::{AgentCommand, ExportArgs, PullArgs, Report};
+use crate::course::Done;
 use crate::host::{AgentProcess, AgentStdio};
 use crate::{Error, ErrorKind, Event, Result, Step};
 
@@ -69,7 +70,7 @@ impl Job<'_> {
     async fn copy_disk(&self, pair: &Pair<'_>, point: &str) -> Result<Copied> {
         check_sizes(pair)?;
         let evidence = format!("{} {point}", pair.volume);
-        let recorded = self.recorded(Step::CopyDisks, &pair.disk.key).await?;
+        let recorded = self.course.recorded(Step::CopyDisks, &pair.disk.key).await?;
         if recorded.is_some_and(|recorded| recorded.data.as_deref() == Some(&evidence)) {
             return Ok(Copied::default());
         }
@@ -78,7 +79,7 @@ impl Job<'_> {
         let copied = self.pull_patiently(pair).await.map_err(|error| {
             if error.context().object.is_some() { error } else { error.with_object(pair.disk.label.clone()) }
         })?;
-        self.record(Step::CopyDisks, &pair.disk.key, Some(&evidence)).await?;
+        self.course.record(Step::CopyDisks, &pair.disk.key, Some(&evidence)).await?;
         Ok(copied)
     }
 
@@ -97,7 +98,7 @@ impl Job<'_> {
                 pause.as_secs(),
                 error.chain()
             );
-            self.warn(message).await;
+            self.course.warn(message).await;
             tokio::time::sleep(pause).await;
             seeded = true;
         }
@@ -129,7 +130,7 @@ impl Job<'_> {
         let disk = pair.disk;
         let heard = |report: &Report| {
             if let Report::Progress { copied, zeroed, total } = report {
-                self.progress(&disk.device, &disk.label, *copied, *zeroed, *total);
+                self.course.progress(&disk.device, &disk.label, *copied, *zeroed, *total);
             }
         };
         // The serving agent is listened to as well: what it says explains a copy that fails, and what it has read
@@ -143,7 +144,7 @@ impl Job<'_> {
                 Some(Report::Pulled { size: pulled, copied: moved, zeroed, same, root: copy }),
                 Some(Report::Hashed { size: served, root: source }),
             ) if pulled == size && served == size => {
-                self.progress(&disk.device, &disk.label, moved, zeroed + same, size);
+                self.course.progress(&disk.device, &disk.label, moved, zeroed + same, size);
                 Ok(Copied { moved, roots: Some(Roots { source, copy }) })
             }
             _ => Err(Error::new(ErrorKind::Agent, "the copy ended without a result")),
@@ -189,7 +190,7 @@ impl Job<'_> {
             return Ok(());
         }
         // Whatever the cause, the next run copies it again.
-        self.migration.state.forget(&self.claim, Step::CopyDisks).await?;
+        self.migration.state.forget(&self.course.claim, Step::CopyDisks).await?;
         let message = format!("the copy hashes to {copy}, its source to {source}");
         Err(Error::new(ErrorKind::Mismatch, message)
             .with_object(format!("volume {} of {}", pair.volume, pair.disk.label))
@@ -223,9 +224,9 @@ impl Job<'_> {
     ) -> Result<()> {
         let complete = [(tag::STATE, tag::COMPLETE), (tag::POINT, point), (tag::DIGEST, digest.as_str())];
         self.dst.tag_volume(copy, tag::pairs(complete)).await?;
-        self.record(Step::VerifyDisks, &disk.key, Some(&digest)).await?;
+        self.course.record(Step::VerifyDisks, &disk.key, Some(&digest)).await?;
         let (workload, volume) = (self.name.to_owned(), disk.label.clone());
-        self.emit(Event::DiskVerified { workload, volume, digest }).await;
+        self.course.emit(Event::DiskVerified { workload, volume, digest }).await;
         Ok(())
     }
 }

@@ -1,5 +1,7 @@
 //! What should be known of a machine before it is migrated.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use super::Machine;
@@ -23,6 +25,17 @@ pub struct Concern {
     pub severity: Severity,
     /// What it is.
     pub message: String,
+}
+
+impl fmt::Display for Concern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let severity = match self.severity {
+            Severity::Blocking => "blocking",
+            Severity::Cold => "cold",
+            Severity::Note => "note",
+        };
+        write!(f, "{severity}: {}", self.message)
+    }
 }
 
 /// The oldest hardware that keeps a record of changes.

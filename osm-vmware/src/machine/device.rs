@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::soap::Element;
 
 /// A disk of a machine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VirtualDisk {
     /// Its key within the machine.
     pub key: i32,
@@ -27,6 +27,15 @@ pub struct VirtualDisk {
     pub uuid: Option<String>,
     /// Whether other machines may have it as well.
     pub shared: bool,
+    /// How many files below its own hold a part of its bytes: of older snapshots, or of what it was cloned from.
+    pub parents: usize,
+}
+
+impl VirtualDisk {
+    /// The size of a Cinder volume that holds it, in GiB: rounded up, never less than one.
+    pub fn volume_size(&self) -> u64 {
+        self.capacity.div_ceil(1 << 30).max(1)
+    }
 }
 
 /// A network card of a machine.
@@ -44,10 +53,12 @@ pub struct Nic {
     pub network: Option<String>,
     /// Whether it is connected when the machine starts.
     pub connected: bool,
+    /// The addresses that the guest has there, as far as its tools tell.
+    pub addresses: Vec<String>,
 }
 
 /// The disks, by controller and place: so the guest sees them.
-pub(super) fn disks(devices: &[Element]) -> Vec<VirtualDisk> {
+pub(crate) fn disks(devices: &[Element]) -> Vec<VirtualDisk> {
     let controllers: BTreeMap<&str, (&Element, i64)> = devices
         .iter()
         .filter_map(|device| {
@@ -85,6 +96,7 @@ pub(super) fn disks(devices: &[Element]) -> Vec<VirtualDisk> {
             uuid: text("uuid"),
             shared: text("sharing").is_some_and(|sharing| sharing == "sharingMultiWriter")
                 || shares_bus.is_some_and(|sharing| sharing != "noSharing"),
+            parents: std::iter::successors(backing, |backing| backing.child("parent")).skip(1).count(),
         };
         found.push(((bus, unit, disk.key), disk));
     }
@@ -108,9 +120,23 @@ pub(super) fn nics(devices: &[Element]) -> Vec<Nic> {
             mac: device.text_at(&["macAddress"]).map(str::to_lowercase),
             network,
             connected: device.text_at(&["connectable", "startConnected"]) != Some("false"),
+            addresses: Vec::new(),
         })
     };
     devices.iter().filter_map(card).collect()
+}
+
+/// What the guest's tools tell of its network cards.
+pub(super) fn add_addresses(nics: &mut [Nic], told: &[Element]) {
+    for nic in nics {
+        let is = |card: &&Element| {
+            let mac = card.text_at(&["macAddress"]);
+            mac.zip(nic.mac.as_deref()).is_some_and(|(one, other)| one.eq_ignore_ascii_case(other))
+        };
+        let Some(card) = told.iter().find(is) else { continue };
+        let addresses = card.all("ipAddress").map(|address| address.text.clone());
+        nic.addresses = addresses.filter(|address| !address.is_empty()).collect();
+    }
 }
 
 fn key(device: &Element) -> i32 {
@@ -151,6 +177,7 @@ mod tests {
         );
         assert_eq!((disks[0].backing.as_str(), disks[1].backing.as_str()), ("SeSparse", "FlatVer2"));
         assert_eq!((disks[0].shared, disks[1].shared), (false, true));
+        assert_eq!((disks[0].volume_size(), disks[0].parents, disks[1].volume_size()), (1, 0, 1));
         let nics = nics(&devices);
         assert_eq!(nics.len(), 1);
         assert_eq!(

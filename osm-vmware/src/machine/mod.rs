@@ -2,20 +2,22 @@
 
 mod concern;
 mod device;
+mod find;
 
 use serde::Serialize;
 
 pub use self::concern::{Concern, Severity};
 pub use self::device::{Nic, VirtualDisk};
 
-use self::device::{disks, nics};
+pub(crate) use self::device::disks;
+use self::device::{add_addresses, nics};
 use crate::property::Found;
 use crate::session::Session;
 use crate::soap::Element;
 use crate::{Moref, Result};
 
 /// What is asked of each machine.
-const PATHS: [&str; 18] = [
+const PATHS: [&str; 20] = [
     "name",
     "config.uuid",
     "config.instanceUuid",
@@ -34,6 +36,8 @@ const PATHS: [&str; 18] = [
     "runtime.consolidationNeeded",
     "snapshot",
     "guest.toolsRunningStatus",
+    "guest.net",
+    "runtime.host",
 ];
 
 /// A virtual machine.
@@ -63,6 +67,8 @@ pub struct Machine {
     pub memory_mib: u64,
     /// `poweredOn`, `poweredOff` or `suspended`.
     pub power: Option<String>,
+    /// The ESXi host that it is on: `host-9`.
+    pub host: Option<String>,
     /// Whether it is a template.
     pub template: bool,
     /// Whether its home is encrypted.
@@ -96,6 +102,20 @@ impl Session {
 }
 
 impl Machine {
+    /// Its reference.
+    pub fn moref(&self) -> Moref {
+        Moref::new("VirtualMachine", &self.moref)
+    }
+
+    /// Whether its guest is Windows.
+    pub fn is_windows(&self) -> bool {
+        let says = |text: &Option<String>| {
+            let text = text.as_deref().unwrap_or_default().to_lowercase();
+            text.contains("windows") || text.contains("microsoft")
+        };
+        says(&self.guest) || says(&self.guest_id)
+    }
+
     fn read(found: &Found) -> Self {
         let text = |path: &str| found.text(path).map(str::to_owned);
         let flag = |path: &str| found.text(path) == Some("true");
@@ -117,6 +137,7 @@ impl Machine {
             cpus: found.text("config.hardware.numCPU").and_then(|count| count.parse().ok()).unwrap_or(0),
             memory_mib: found.text("config.hardware.memoryMB").and_then(|mib| mib.parse().ok()).unwrap_or(0),
             power: text("runtime.powerState"),
+            host: text("runtime.host"),
             template: flag("config.template"),
             encrypted: found.get("config.keyId").is_some(),
             change_tracking: flag("config.changeTrackingEnabled"),
@@ -126,6 +147,8 @@ impl Machine {
             nics: nics(devices),
             concerns: Vec::new(),
         };
+        let told = found.get("guest.net").map_or(&[][..], |list| &list.children);
+        add_addresses(&mut machine.nics, told);
         machine.concerns = concern::of(&machine, flag("runtime.consolidationNeeded"));
         machine
     }

@@ -24,6 +24,7 @@ pub(crate) struct ServiceContent {
     pub(crate) property_collector: Moref,
     pub(crate) session_manager: Moref,
     pub(crate) view_manager: Moref,
+    pub(crate) search_index: Moref,
 }
 
 impl ServiceContent {
@@ -42,6 +43,7 @@ impl ServiceContent {
             property_collector: object("propertyCollector")?,
             session_manager: object("sessionManager")?,
             view_manager: object("viewManager")?,
+            search_index: object("searchIndex")?,
         })
     }
 }

@@ -3,12 +3,13 @@
 mod content;
 mod tls;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
-use reqwest::{Client, Url, redirect};
+use osm_transfer::nbd::Fingerprint;
+use reqwest::header::{CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, RANGE, SET_COOKIE};
+use reqwest::{Client, Response, StatusCode, Url, redirect};
+use rustls::ClientConfig;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::{Mutex, RwLock};
 
@@ -25,6 +26,9 @@ const ACTION: HeaderValue = HeaderValue::from_static("\"urn:vim25/6.7\"");
 const CONNECT: Duration = Duration::from_secs(20);
 const ANSWER: Duration = Duration::from_secs(300);
 
+/// How long a session may be idle before it is told that it is wanted.
+const IDLE: Duration = Duration::from_secs(240);
+
 /// The cookie that a session is known by.
 const COOKIE_NAME: &str = "vmware_soap_session";
 
@@ -37,8 +41,10 @@ pub struct SessionConfig {
     pub user: String,
     /// Its password.
     pub password: SecretString,
-    /// A PEM file with authorities that are trusted besides those of the system.
-    pub authorities: Option<PathBuf>,
+    /// Authorities that are trusted besides those of the system, as PEM text.
+    pub authorities: Option<String>,
+    /// The SHA-256 fingerprint of the server's certificate; when it is given, no authority counts.
+    pub thumbprint: Option<Fingerprint>,
 }
 
 /// A session with a vCenter or an ESXi host.
@@ -51,6 +57,7 @@ struct Inner {
     client: Client,
     url: Url,
     config: SessionConfig,
+    tls: Arc<ClientConfig>,
     content: ServiceContent,
     /// The cookie, and how often it was renewed.
     cookie: RwLock<(HeaderValue, u64)>,
@@ -66,8 +73,9 @@ impl Session {
     /// whose certificate is not trusted. `Auth`: the user is not let in.
     pub async fn connect(config: SessionConfig) -> Result<Self> {
         let url = address(&config.server)?;
+        let tls = tls::client_config(config.authorities.as_deref(), config.thumbprint)?;
         let client = Client::builder()
-            .tls_backend_preconfigured(tls::client_config(config.authorities.as_deref())?)
+            .tls_backend_preconfigured(tls.clone())
             .connect_timeout(CONNECT)
             .timeout(ANSWER)
             // The cookie belongs to this server.
@@ -80,7 +88,17 @@ impl Session {
         let (answer, _) = post(&client, &url, &Request::new("RetrieveServiceContent", &root), None).await?;
         let content = ServiceContent::read(&answer?).map_err(|error| error.with_object(url.to_string()))?;
         let cookie = RwLock::new((login(&client, &url, &config, &content).await?, 0));
-        Ok(Self { inner: Arc::new(Inner { client, url, config, content, cookie, login: Mutex::new(()) }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                client,
+                url,
+                config,
+                tls: Arc::new(tls),
+                content,
+                cookie,
+                login: Mutex::new(()),
+            }),
+        })
     }
 
     /// What the server says of itself.
@@ -109,6 +127,72 @@ impl Session {
             Err(again) if again.is("NotAuthenticated") => Err(self.located(fault, request)),
             Err(fault) => Err(self.located(fault, request)),
         }
+    }
+
+    /// Keeps the session alive until it is dropped: an idle one ends after half an hour, and a login costs the
+    /// server more than a look at the clock.
+    pub async fn stay(&self) {
+        let root = Moref::new("ServiceInstance", "ServiceInstance");
+        loop {
+            tokio::time::sleep(IDLE).await;
+            if let Err(error) = self.call(&Request::new("CurrentTime", &root)).await {
+                tracing::debug!(%error, "vSphere did not hear that the session is still wanted");
+            }
+        }
+    }
+
+    /// Asks for a file of the server with the cookie of the session, which is renewed when it has ended.
+    ///
+    /// # Errors
+    /// `Unreachable`: the server does not answer. `Auth`: it wants no session of this user's.
+    pub(crate) async fn get(&self, url: &Url, range: Option<&str>) -> Result<Response> {
+        let inner = &*self.inner;
+        let (mut cookie, age) = inner.cookie.read().await.clone();
+        for first in [true, false] {
+            let mut request = inner.client.get(url.clone()).header(COOKIE, cookie.clone());
+            if let Some(range) = range {
+                request = request.header(RANGE, range);
+            }
+            let response = request.send().await.map_err(|error| unreachable(error, &inner.url))?;
+            if response.status() != StatusCode::UNAUTHORIZED {
+                return Ok(response);
+            }
+            if first {
+                cookie = self.renewed(age).await?;
+            }
+        }
+        Err(Error::new(ErrorKind::Auth, "the server does not let the user read its datastores")
+            .with_object(url.path().to_owned())
+            .with_hint("the user needs the privileges Datastore.Browse and Datastore.FileManagement"))
+    }
+
+    /// The SHA-1 fingerprint of the server's certificate, which VDDK wants to be told: `AA:BB:..`. The certificate is one
+    /// that the session trusts.
+    ///
+    /// # Errors
+    /// `Unreachable`: the server does not answer, or shows another certificate by now.
+    pub async fn sha1_thumbprint(&self) -> Result<String> {
+        let (url, (host, port)) = (&self.inner.url, self.endpoint());
+        let shown = tls::certificate(&self.inner.tls, host, port).await;
+        let certificate = shown.map_err(|error| {
+            Error::new(ErrorKind::Unreachable, "the server shows no certificate that is trusted")
+                .with_object(url.to_string())
+                .with_source(error)
+        })?;
+        let digest = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, &certificate);
+        let bytes: Vec<String> = digest.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
+        Ok(bytes.join(":"))
+    }
+
+    /// The name or address of the server, and the port of its API.
+    pub fn endpoint(&self) -> (&str, u16) {
+        let url = &self.inner.url;
+        (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(443))
+    }
+
+    /// The address of the server itself.
+    pub(crate) fn url(&self) -> &Url {
+        &self.inner.url
     }
 
     /// A cookie that is newer than the one of that age.
@@ -192,6 +276,15 @@ async fn login(
     Ok(cookie)
 }
 
+fn unreachable(error: reqwest::Error, url: &Url) -> Error {
+    Error::new(ErrorKind::Unreachable, "vSphere does not answer")
+        .with_object(url.to_string())
+        .with_hint(
+            "check the address and the network; a certificate that is not trusted needs its authority in --ca",
+        )
+        .with_source(error.without_url())
+}
+
 /// Sends a call; gives the answer and its headers.
 async fn post(
     client: &Client,
@@ -199,12 +292,7 @@ async fn post(
     request: &Request,
     cookie: Option<&HeaderValue>,
 ) -> Result<(std::result::Result<Element, Fault>, HeaderMap)> {
-    let unreachable = |error: reqwest::Error| {
-        Error::new(ErrorKind::Unreachable, "vSphere does not answer")
-            .with_object(url.to_string())
-            .with_hint("check the address and the network; a certificate that is not trusted needs its authority in --ca")
-            .with_source(error.without_url())
-    };
+    let unreachable = |error| unreachable(error, url);
     let mut call = client
         .post(url.clone())
         .header(CONTENT_TYPE, "text/xml; charset=\"utf-8\"")

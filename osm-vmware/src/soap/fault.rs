@@ -1,6 +1,7 @@
 //! Faults: told apart by their type, never by their text.
 
 use super::Element;
+use crate::error::Told;
 use crate::{Error, ErrorKind};
 
 /// Why a method failed.
@@ -17,9 +18,20 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
+    /// The fault of a call.
     pub(super) fn of(fault: &Element) -> Self {
-        let detail =
-            fault.child("detail").and_then(|detail| detail.children.first()).cloned().unwrap_or_default();
+        let detail = fault.child("detail").and_then(|detail| detail.children.first());
+        let message = fault.text_at(&["faultstring"]).unwrap_or_default();
+        Self::new(detail.cloned().unwrap_or_default(), message)
+    }
+
+    /// The fault of a task: its `error`.
+    pub(crate) fn of_task(error: &Element) -> Self {
+        let message = error.text_at(&["localizedMessage"]).unwrap_or_default();
+        Self::new(error.child("fault").cloned().unwrap_or_default(), message)
+    }
+
+    fn new(detail: Element, message: &str) -> Self {
         // The element is called after the type, so it tells the type where `xsi:type` is left out.
         let kind = match detail.kind.as_str() {
             "" => detail.name.strip_suffix("Fault").unwrap_or(&detail.name).to_owned(),
@@ -27,8 +39,7 @@ impl Fault {
         };
         let keys =
             detail.all("faultMessage").filter_map(|message| message.text_at(&["key"])).map(str::to_owned);
-        let message = fault.text_at(&["faultstring"]).unwrap_or_default().to_owned();
-        Self { keys: keys.collect(), kind, message, detail }
+        Self { keys: keys.collect(), kind, message: message.to_owned(), detail }
     }
 
     pub(crate) fn is(&self, kind: &str) -> bool {
@@ -45,7 +56,11 @@ impl From<Fault> for Error {
             _ => ErrorKind::Refused,
         };
         let named = if fault.kind.is_empty() { "a fault" } else { &fault.kind };
-        let error = Self::new(kind, format!("{named}: {}", fault.message));
+        let error = Self::new(kind, format!("{named}: {}", fault.message)).with_fault(Told {
+            kind: fault.kind.clone(),
+            keys: fault.keys,
+            property: fault.detail.text_at(&["invalidProperty"]).map(str::to_owned),
+        });
         match fault.detail.text_at(&["privilegeId"]) {
             Some(privilege) if fault.kind == "NoPermission" => {
                 error.with_hint(format!("the user needs the privilege {privilege}"))

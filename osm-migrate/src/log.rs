@@ -12,17 +12,17 @@ use jiff::Zoned;
 use crate::data_dir::replace;
 use crate::{DataDir, Error, Result};
 
-/// The log of a workload, and the progress of its disks.
+/// The log of a job, and the progress of its disks.
 #[derive(Debug)]
-pub(super) struct WorkloadLog {
+pub(crate) struct JobLog {
     file: Mutex<File>,
     state: PathBuf,
     percent: Mutex<BTreeMap<String, f64>>,
 }
 
-impl WorkloadLog {
+impl JobLog {
     /// Opens the log to append to it.
-    pub(super) fn open(data_dir: &DataDir, workload: &str) -> Result<Self> {
+    pub(crate) fn open(data_dir: &DataDir, workload: &str) -> Result<Self> {
         let path = data_dir.workload_log(workload);
         data_dir.create_parent(&path)?;
         let file = OpenOptions::new()
@@ -35,11 +35,11 @@ impl WorkloadLog {
         Ok(Self { file: Mutex::new(file), state, percent: Mutex::default() })
     }
 
-    pub(super) fn info(&self, message: &str) {
+    pub(crate) fn info(&self, message: &str) {
         self.line("INFO", message);
     }
 
-    pub(super) fn error(&self, message: &str) {
+    pub(crate) fn error(&self, message: &str) {
         self.line("ERROR", message);
     }
 
@@ -54,7 +54,7 @@ impl WorkloadLog {
     }
 
     /// Writes how many percent of a device are copied; only whole steps are worth a file.
-    pub(super) fn progress(&self, device: &str, done: u64, total: u64) {
+    pub(crate) fn progress(&self, device: &str, done: u64, total: u64) {
         let percent = percent(done, total);
         let mut all = self.percent.lock().unwrap_or_else(PoisonError::into_inner);
         if all.get(device).is_some_and(|known| percent < 100.0 && percent - known < 1.0) {
@@ -87,7 +87,7 @@ mod tests {
     fn the_state_file_maps_devices_to_percent() {
         let dir = tempfile::tempdir().unwrap();
         let data_dir = DataDir::new(dir.path());
-        let log = WorkloadLog::open(&data_dir, "web").unwrap();
+        let log = JobLog::open(&data_dir, "web").unwrap();
         log.progress("/dev/vda", 0, 1000);
         log.progress("/dev/vdb", 375, 1000);
         log.progress("/dev/vda", 1000, 1000);
@@ -99,7 +99,7 @@ mod tests {
     fn log_lines_have_the_known_shape() {
         let dir = tempfile::tempdir().unwrap();
         let data_dir = DataDir::new(dir.path());
-        WorkloadLog::open(&data_dir, "web").unwrap().info("step copy_disks");
+        JobLog::open(&data_dir, "web").unwrap().info("step copy_disks");
         let text = std::fs::read_to_string(data_dir.workload_log("web")).unwrap();
         let (stamp, rest) = text.split_at("2026-01-01 00:00:00,000".len());
         assert!(stamp.as_bytes()[10] == b' ' && stamp.as_bytes()[19] == b',', "{text}");
