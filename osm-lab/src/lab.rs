@@ -3,17 +3,12 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
-use std::sync::mpsc;
-use std::thread::JoinHandle;
-use std::time::Duration;
-
-use tokio::runtime::{Builder, Handle};
-use tokio::sync::oneshot;
 
 use crate::api;
 use crate::cloud::{Cloud, Service};
 use crate::clouds_yaml;
 use crate::options::LabOptions;
+use crate::runtime::Runtime;
 use crate::seed;
 
 /// Two clouds, `src` and `dst`, that answer until the lab is dropped.
@@ -21,8 +16,8 @@ use crate::seed;
 pub struct Lab {
     src: Cloud,
     dst: Cloud,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    /// What serves them; it ends with the lab.
+    _runtime: Runtime,
 }
 
 impl Lab {
@@ -34,7 +29,8 @@ impl Lab {
     ///
     /// When no port can be opened or the folder cannot be written.
     pub fn start(options: LabOptions) -> io::Result<Self> {
-        let (handle, stop, thread) = start_runtime()?;
+        let runtime = Runtime::start()?;
+        let handle = runtime.handle();
         let open = |name, newer| -> io::Result<Cloud> {
             let (listeners, addresses) = open_ports()?;
             let cloud = Cloud::new(name, &options, addresses, newer, handle.clone())?;
@@ -47,7 +43,7 @@ impl Lab {
         };
         let src = open("src", false)?;
         let dst = open("dst", true)?;
-        Ok(Self { src, dst, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { src, dst, _runtime: runtime })
     }
 
     /// The cloud to migrate from.
@@ -122,17 +118,6 @@ impl Lab {
     }
 }
 
-impl Drop for Lab {
-    fn drop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
-        }
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
 type Listeners = [TcpListener; 5];
 
 fn open_ports() -> io::Result<(Listeners, [SocketAddr; 5])> {
@@ -143,24 +128,4 @@ fn open_ports() -> io::Result<(Listeners, [SocketAddr; 5])> {
         *address = listener.local_addr()?;
     }
     Ok((listeners, addresses))
-}
-
-/// A runtime on a thread of its own: dropping the lab then works in async code too.
-fn start_runtime() -> io::Result<(Handle, oneshot::Sender<()>, JoinHandle<()>)> {
-    let (stop, stopped) = oneshot::channel::<()>();
-    let (ready, started) = mpsc::channel::<io::Result<Handle>>();
-    let thread = std::thread::Builder::new().name("osm-lab".to_owned()).spawn(move || {
-        let runtime = match Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-            Ok(runtime) => runtime,
-            Err(error) => {
-                let _ = ready.send(Err(error));
-                return;
-            }
-        };
-        let _ = ready.send(Ok(runtime.handle().clone()));
-        let _ = runtime.block_on(stopped);
-        runtime.shutdown_timeout(Duration::from_secs(2));
-    })?;
-    let handle = started.recv().map_err(io::Error::other)??;
-    Ok((handle, stop, thread))
 }

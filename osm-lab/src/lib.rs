@@ -1,10 +1,12 @@
-//! Two OpenStack clouds on loopback, in one process.
+//! Two OpenStack clouds and a vCenter on loopback, in one process.
 //!
 //! [`Lab::start`] opens a cloud `src` and a cloud `dst`, each with Keystone, Nova, Neutron, Cinder and Glance on
 //! a port of its own, as the catalog says. They speak the published APIs (microversions, paging, quotas, error
 //! bodies, states that take time) closely enough that a client cannot tell them from the real thing, and hold
 //! real bytes: a volume is a sparse file, a snapshot freezes it, an attached volume shows up as a device in the
 //! server's [`Cloud::device_dir`].
+//!
+//! Beside them stands [`vcenter`]: a vCenter whose machines change on their disks, and that keeps track of it.
 //!
 //! What it is not: it runs no guests, routes no packets and keeps nothing after it is dropped but the files below
 //! [`LabOptions::dir`].
@@ -37,8 +39,10 @@ mod neutron;
 mod nova;
 mod options;
 mod quota;
+mod runtime;
 mod seed;
 mod table;
+pub mod vcenter;
 mod world;
 
 pub use cloud::{Cloud, Counts, RecordedRequest, Service};

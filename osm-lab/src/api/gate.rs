@@ -89,10 +89,12 @@ pub(super) async fn pass(
 }
 
 /// The first `length` bytes, then an error, on which the connection is closed.
-fn cut_body(body: Body, length: usize) -> Body {
+pub(crate) fn cut_body(body: Body, length: usize) -> Body {
     let pieces =
         futures_util::stream::try_unfold((body.into_data_stream(), length), |(mut body, left)| async move {
             if left == 0 {
+                // What was sent so far goes out first.
+                tokio::task::yield_now().await;
                 return Err(io::Error::other("cut"));
             }
             let Some(piece) = body.next().await else { return Ok(None) };

@@ -17,16 +17,16 @@ use tokio::net::{TcpListener, TcpStream};
 pub(super) struct LabListener(pub(super) TcpListener);
 
 impl Listener for LabListener {
-    type Io = LabStream;
+    type Io = LabStream<TcpStream>;
     type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> (LabStream, SocketAddr) {
+    async fn accept(&mut self) -> (LabStream<TcpStream>, SocketAddr) {
         loop {
             match self.0.accept().await {
                 Ok((stream, address)) => {
                     // Small answers should not wait for the peer's acknowledgement.
                     let _ = stream.set_nodelay(true);
-                    return (LabStream { stream, wire: Wire::default() }, address);
+                    return (LabStream::new(stream), address);
                 }
                 // Out of files, or a connection that died while waiting: neither ends the service.
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
@@ -41,34 +41,43 @@ impl Listener for LabListener {
 
 /// The switch of one connection.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Wire(Arc<AtomicBool>);
+pub(crate) struct Wire(Arc<AtomicBool>);
 
 impl Wire {
     /// Nothing more goes out on this connection; it closes at the next attempt.
-    pub(super) fn cut(&self) {
+    pub(crate) fn cut(&self) {
         self.0.store(true, Ordering::Release);
     }
 }
 
 impl Connected<IncomingStream<'_, LabListener>> for Wire {
     fn connect_info(stream: IncomingStream<'_, LabListener>) -> Self {
-        stream.io().wire.clone()
+        stream.io().wire()
     }
 }
 
 /// A connection with a switch.
-pub(super) struct LabStream {
-    stream: TcpStream,
+pub(crate) struct LabStream<S> {
+    stream: S,
     wire: Wire,
 }
 
-impl LabStream {
+impl<S> LabStream<S> {
+    pub(crate) fn new(stream: S) -> Self {
+        Self { stream, wire: Wire::default() }
+    }
+
+    /// Its switch.
+    pub(crate) fn wire(&self) -> Wire {
+        self.wire.clone()
+    }
+
     fn check(&self) -> io::Result<()> {
         if self.wire.0.load(Ordering::Acquire) { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
     }
 }
 
-impl AsyncRead for LabStream {
+impl<S: AsyncRead + Unpin> AsyncRead for LabStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -78,7 +87,7 @@ impl AsyncRead for LabStream {
     }
 }
 
-impl AsyncWrite for LabStream {
+impl<S: AsyncWrite + Unpin> AsyncWrite for LabStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.check()?;
         Pin::new(&mut self.stream).poll_write(cx, bytes)

@@ -1,8 +1,8 @@
 //! What the five services share of HTTP.
 
 mod call;
-mod gate;
-mod listener;
+pub(crate) mod gate;
+pub(crate) mod listener;
 mod page;
 mod refusal;
 mod version;

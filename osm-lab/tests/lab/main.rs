@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test helper that fails fails its test")]
 
+mod areas;
 mod faults;
 mod http;
 mod identity;
@@ -9,4 +10,6 @@ mod images;
 mod networks;
 mod seeds;
 mod servers;
+mod soap;
+mod vcenter;
 mod volumes;

@@ -113,6 +113,11 @@ pub struct FetchOrder {
 }
 
 impl FetchOrder {
+    /// Whether nothing is to be fetched.
+    pub fn is_empty(&self) -> bool {
+        self.changed.is_empty() && self.from >= self.size && !self.compare
+    }
+
     /// Reads an order.
     pub(super) async fn read(from: Reader) -> Result<Self> {
         let mut line = Vec::new();

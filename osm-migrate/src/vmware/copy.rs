@@ -96,7 +96,10 @@ impl MachineJob<'_> {
             prove: self.options().prove,
             segment: self.options().segment,
         };
-        let read = self.fetch(known, device, frozen, &order).await.map_err(named)?;
+        let read = match order.is_empty() {
+            true => 0,
+            false => self.fetch(known, device, frozen, &order).await.map_err(named)?,
+        };
         self.conclude(known, frozen, read, foreign).await?;
         Ok(Copied { pass: known.passes + 1, read })
     }
