@@ -18,7 +18,7 @@ pub(crate) use self::hosts::{Deploy, Hosts, Which};
 pub(crate) use self::migrate::{Cleanup, Cut, Cutover, Migrate, Rehearse, Retry, Seed, Via, Workloads};
 #[cfg(feature = "demo")]
 pub(crate) use self::migrate::{Guest, Places};
-pub(crate) use self::vmware::{Inventory, Machines, MigrateMachines, Vmware, Vsphere};
+pub(crate) use self::vmware::{Convert, Inventory, Machines, MigrateMachines, Vmware, Vsphere};
 
 /// Move tenants between OpenStack clouds, disks included.
 #[derive(Debug, Parser)]

@@ -265,10 +265,19 @@ impl Cloud {
 
     /// From now on several servers may have a new volume of this type at once.
     pub fn share_volumes_of(&self, volume_type: &str) {
+        self.change_type(volume_type, |found| found.multiattach = true);
+    }
+
+    /// From now on a new volume of this type is encrypted, and says so. Its file holds what its guest sees.
+    pub fn encrypt_volumes_of(&self, volume_type: &str) {
+        self.change_type(volume_type, |found| found.encrypted = true);
+    }
+
+    fn change_type(&self, name: &str, change: impl FnOnce(&mut crate::cinder::VolumeType)) {
         let mut world = self.world();
-        let wanted = world.cinder.types.iter().find(|it| it.name == volume_type).map(|it| it.id.clone());
+        let wanted = world.cinder.types.iter().find(|it| it.name == name).map(|it| it.id.clone());
         if let Some(found) = wanted.and_then(|id| world.cinder.types.get_mut(&id)) {
-            found.multiattach = true;
+            change(found);
         }
     }
 

@@ -6,7 +6,8 @@
 //! real bytes: a volume is a sparse file, a snapshot freezes it, an attached volume shows up as a device in the
 //! server's [`Cloud::device_dir`].
 //!
-//! Beside them stands [`vcenter`]: a vCenter whose machines change on their disks, and that keeps track of it.
+//! Beside them stands [`vcenter`]: a vCenter whose machines change on their disks, and that keeps track of it. Its
+//! host serves frozen disks over NFC: [`nfc`].
 //!
 //! What it is not: it runs no guests, routes no packets and keeps nothing after it is dropped but the files below
 //! [`LabOptions::dir`].
@@ -36,6 +37,7 @@ mod ip;
 mod keystone;
 mod lab;
 mod neutron;
+pub mod nfc;
 mod nova;
 mod options;
 mod quota;

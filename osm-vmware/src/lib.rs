@@ -8,6 +8,7 @@
 //!   areas      Since                what changed between a copy and a snapshot
 //!   power, tracking                 a machine at rest; a record of its changes
 //!   datastore  DatastoreDisk        the bytes of a frozen disk, over HTTPS
+//!   nfc        NfcDisk              the same from the ESXi host, over VMware's own protocol
 //!   vddk       Vddk                 the same by VMware's own library
 //!   soap, property, task            how vSphere is spoken to
 //! ```
@@ -23,6 +24,7 @@ mod datastore;
 mod error;
 mod identity;
 mod machine;
+mod nfc;
 mod power;
 mod property;
 mod session;
@@ -38,6 +40,7 @@ pub use self::datastore::DatastoreDisk;
 pub use self::error::{Error, ErrorKind, Result};
 pub use self::identity::{DeviceKey, Moref};
 pub use self::machine::{Concern, Machine, Nic, Severity, VirtualDisk};
+pub use self::nfc::{NfcDisk, NfcOptions};
 pub use self::power::Stopped;
 pub use self::session::{About, Session, SessionConfig};
 pub use self::snapshot::{FrozenDisk, Snapshot, SnapshotInfo};

@@ -56,6 +56,8 @@ pub(crate) enum Agent {
         #[arg(long, value_name = "ADDRESS")]
         link: Vec<String>,
     },
+    /// Convert a guest by virt-v2v; what and how, one line of JSON on standard input says.
+    Convert,
     /// Copy a disk of a machine of vSphere to a device; what and how, one line of JSON on standard input says.
     Fetch {
         device: PathBuf,

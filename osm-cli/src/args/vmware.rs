@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use osm_transfer::nbd::Fingerprint;
 
 use super::DataDirectory;
@@ -33,6 +33,13 @@ pub(crate) struct Inventory {
     /// Write them to machines.yml in this folder.
     #[arg(long, value_name = "DIR", env = "OSM_DATA_DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+    /// A variables file of OS Migrate or of the VMware migration kit (docs/variables.md); can be given several times, a
+    /// later one counts more. What is typed counts more than any.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) vars: Vec<PathBuf>,
+    /// Only tell: no file is written.
+    #[arg(long)]
+    pub(crate) check: bool,
     #[command(flatten)]
     pub(crate) vsphere: Vsphere,
 }
@@ -42,12 +49,13 @@ pub(crate) struct Inventory {
 pub(crate) struct MigrateMachines {
     #[command(flatten)]
     pub(crate) machines: Machines,
-    /// Bring copies that are there up to date by changed block tracking; without it, a copy that is there is an error.
-    #[arg(long)]
-    pub(crate) cbt_sync: bool,
-    /// With --cbt-sync: stop the machines, and create their servers.
-    #[arg(long)]
-    pub(crate) cutover: bool,
+    /// Bring copies that are there up to date by changed block tracking; without it, a copy that is there is an error. When
+    /// not given, what `cbt_sync` in --vars says.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) cbt_sync: Option<bool>,
+    /// With --cbt-sync: stop the machines, and create their servers. When not given, what `cutover` in --vars says.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) cutover: Option<bool>,
 }
 
 /// What every work on machines can be told.
@@ -93,6 +101,26 @@ pub(crate) struct Machines {
     /// Never switch a machine off whose guest does not shut down: fail instead.
     #[arg(long)]
     pub(crate) no_hard_off: bool,
+    /// What makes guests fit for the cloud, where the plan does not say: `virt-v2v` on the conversion host, or `none` for
+    /// guests that have virtio drivers.
+    #[arg(long, value_enum, default_value_t = Convert::VirtV2v)]
+    pub(crate) convert: Convert,
+    /// virt-v2v-in-place on the conversion host, when it is not where it usually is.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) virt_v2v: Option<PathBuf>,
+    /// A further word for virt-v2v-in-place, such as `--key=all:clevis`; can be given several times.
+    #[arg(long = "virt-v2v-word", value_name = "WORD", allow_hyphen_values = true)]
+    pub(crate) virt_v2v_words: Vec<String>,
+    /// The ISO of virtio-win on the conversion host, for guests with Windows.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) virtio_win: Option<PathBuf>,
+    /// The SHA-256 of the ISO, in hex.
+    #[arg(long, value_name = "HASH", requires = "virtio_win")]
+    pub(crate) virtio_win_sha256: Option<String>,
+    /// The folder of the conversion host for what is written while a guest is converted, about 1 GiB a guest; /var/tmp
+    /// when not given.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) scratch: Option<PathBuf>,
     /// End a cutover once the disks are complete: no conversion, no server.
     #[arg(long)]
     pub(crate) data_only: bool,
@@ -122,18 +150,25 @@ pub(crate) struct Machines {
     pub(crate) segment_mib: u64,
 }
 
+/// What makes guests fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Convert {
+    VirtV2v,
+    None,
+}
+
 /// How a vSphere is reached.
 #[derive(Debug, Args)]
 pub(crate) struct Vsphere {
     /// The vCenter or ESXi host: its name, or https://HOST:PORT/sdk.
-    #[arg(long, value_name = "HOST", env = "OSM_VSPHERE_SERVER")]
-    pub(crate) server: String,
+    #[arg(long, value_name = "HOST", env = "OSM_VSPHERE_SERVER", required_unless_present = "vars")]
+    pub(crate) server: Option<String>,
     /// The user, such as administrator@vsphere.local.
-    #[arg(long, value_name = "USER", env = "OSM_VSPHERE_USER")]
-    pub(crate) user: String,
+    #[arg(long, value_name = "USER", env = "OSM_VSPHERE_USER", required_unless_present = "vars")]
+    pub(crate) user: Option<String>,
     /// A file with its password, which is never an argument; `-`: standard input.
-    #[arg(long, value_name = "FILE", env = "OSM_VSPHERE_PASSWORD_FILE")]
-    pub(crate) password_file: PathBuf,
+    #[arg(long, value_name = "FILE", env = "OSM_VSPHERE_PASSWORD_FILE", required_unless_present = "vars")]
+    pub(crate) password_file: Option<PathBuf>,
     /// A PEM file with the authority that has signed the server's certificate, when the system does not know it.
     #[arg(long, value_name = "FILE", env = "OSM_VSPHERE_CA")]
     pub(crate) ca: Option<PathBuf>,

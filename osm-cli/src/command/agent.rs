@@ -16,6 +16,7 @@ pub(crate) async fn run(arguments: Agent) -> Result<ExitCode> {
         Agent::Pull { device, size, identity, compress, delta, link } => {
             agent::pull(PullArgs { device, size, identity: identity.into(), compress, delta, link }).await?;
         }
+        Agent::Convert => agent::convert().await?,
         Agent::Fetch { device, identity } => {
             agent::fetch(FetchArgs { device, identity: identity.into() }).await?;
         }

@@ -1,5 +1,7 @@
 //! `osm-cli vmware inventory`, `seed`, `cutover` and `migrate`
 
+mod kit;
+
 use std::io::{Read as _, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -7,10 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use osm_migrate::agent::{self, Secret};
-use osm_migrate::vmware::{MachineMigration, MachineOptions, Phase};
-use osm_migrate::{Cancel, DataDir};
-use osm_model::NameFilter;
+use osm_migrate::agent::{self, Secret, VirtV2v};
+use osm_migrate::vars::KitVars;
+use osm_migrate::vmware::{Conversion, MachineMigration, MachineOptions, Phase};
+use osm_migrate::{Cancel, DataDir, Event, Vars};
 use osm_vmware::{Machine, Session, SessionConfig};
 use secrecy::SecretString;
 use serde::Serialize;
@@ -18,32 +20,36 @@ use serde::Serialize;
 use super::migrate::cancel_on_interrupt;
 use super::setup::{Setup, Side};
 use super::{Globals, flows};
-use crate::args::{Inventory, Machines, MigrateMachines, Vmware, Vsphere};
+use crate::args::{Convert, Inventory, Machines, MigrateMachines, Vmware, Vsphere};
 use crate::{exit, output};
 
 pub(crate) async fn run(globals: &Globals<'_>, arguments: Vmware) -> Result<ExitCode> {
     match arguments {
         Vmware::Inventory(inventory) => take_inventory(globals, inventory).await,
-        Vmware::Seed(machines) => work(globals, *machines, Phase::Seed).await,
-        Vmware::Cutover(machines) => work(globals, *machines, Phase::CutOver).await,
+        Vmware::Seed(machines) => work(globals, *machines, |_| Phase::Seed).await,
+        Vmware::Cutover(machines) => work(globals, *machines, |_| Phase::CutOver).await,
         Vmware::Migrate(migrate) => {
             let MigrateMachines { machines, cbt_sync, cutover } = *migrate;
-            let phase = match (cbt_sync, cutover) {
-                (true, false) => Phase::Seed,
-                (true, true) => Phase::CutOver,
-                (false, _) => Phase::Cold,
-            };
+            let phase =
+                |kit: &KitVars| kit::phase(cbt_sync.unwrap_or(kit.cbt_sync), cutover.unwrap_or(kit.cutover));
             work(globals, machines, phase).await
         }
     }
 }
 
 async fn take_inventory(globals: &Globals<'_>, arguments: Inventory) -> Result<ExitCode> {
-    let Inventory { names, regexes, data_dir, vsphere } = arguments;
-    let filter = flows::named(&names, &regexes)?.unwrap_or_else(NameFilter::all);
-    let session = Session::connect(config(vsphere)?).await?;
-    let data_dir = data_dir.map(DataDir::new);
+    let Inventory { names, regexes, data_dir, vars, check, mut vsphere } = arguments;
+    let vars = (!vars.is_empty()).then(|| Vars::load(&vars)).transpose()?;
+    let kit = kit::of(vars.as_ref())?;
+    tell_warnings(globals, vars.as_ref());
+    let filter = kit::filter(&names, &regexes, vars.as_ref(), &kit)?;
+    kit::fill_in_vsphere(&mut vsphere, &kit);
+    let session = Session::connect(config(vsphere, &kit)?).await?;
+    let data_dir = data_dir.or_else(|| vars.as_ref()?.data_dir.clone()).filter(|_| !check).map(DataDir::new);
     let machines = osm_migrate::vmware::inventory(&session, &filter, data_dir.as_ref()).await?;
+    if let Some(data_dir) = &data_dir {
+        kit::fill_plan(data_dir, &filter, &kit)?;
+    }
     if let Err(error) = session.log_out().await {
         tracing::debug!(%error, "the session ends by itself");
     }
@@ -57,13 +63,23 @@ async fn take_inventory(globals: &Globals<'_>, arguments: Inventory) -> Result<E
     Ok(ExitCode::from(exit::DONE))
 }
 
-async fn work(globals: &Globals<'_>, arguments: Machines, phase: Phase) -> Result<ExitCode> {
+async fn work(
+    globals: &Globals<'_>,
+    mut arguments: Machines,
+    phase: impl FnOnce(&KitVars) -> Phase,
+) -> Result<ExitCode> {
     let setup = Setup::new(globals, &arguments.data)?;
     let events = output::event_sink(globals.output);
     setup.warn(events.as_ref());
-    let filter = flows::named(&arguments.names, &arguments.regexes)?.unwrap_or_else(NameFilter::all);
+    let kit = kit::of(setup.vars.as_ref())?;
+    kit::fill_in(&mut arguments, setup.vars.as_ref(), &kit);
+    let filter = kit::filter(&arguments.names, &arguments.regexes, setup.vars.as_ref(), &kit)?;
+    kit::insist_on_planned(setup.data_dir(), &arguments.names, &kit)?;
+    if !arguments.check {
+        kit::fill_plan(setup.data_dir(), &filter, &kit)?;
+    }
     let options = options(&arguments);
-    let config = config(arguments.vsphere)?;
+    let config = config(arguments.vsphere, &kit)?;
     let reach = reach(&config);
     let dst = setup.connect(Side::Dst, arguments.dst.as_deref()).await?;
     let host = setup.host(Side::Dst, arguments.dst_host.as_deref())?.open(&dst).await;
@@ -87,13 +103,21 @@ async fn work(globals: &Globals<'_>, arguments: Machines, phase: Phase) -> Resul
         options,
         cancel,
     };
-    let summary = migration.run(&filter, phase).await;
+    let summary = migration.run(&filter, phase(&kit)).await;
     interrupt.abort();
     stay.abort();
     if let Err(error) = vsphere.log_out().await {
         tracing::debug!(%error, "the session ends by itself");
     }
     Ok(flows::closed(&summary?, events.as_ref()))
+}
+
+/// Tells what the variables files hold that has no effect.
+fn tell_warnings(globals: &Globals<'_>, vars: Option<&Vars>) {
+    let events = output::event_sink(globals.output);
+    for message in vars.iter().flat_map(|vars| &vars.warnings) {
+        events.emit(&Event::Warning { workload: None, message: message.clone() });
+    }
 }
 
 fn options(arguments: &Machines) -> MachineOptions {
@@ -106,6 +130,16 @@ fn options(arguments: &Machines) -> MachineOptions {
         enable_tracking: arguments.enable_cbt,
         patience: Duration::from_secs(arguments.shutdown_wait),
         hard_off: !arguments.no_hard_off,
+        conversion: match arguments.convert {
+            Convert::None => Conversion::None,
+            Convert::VirtV2v => Conversion::VirtV2v(VirtV2v {
+                program: arguments.virt_v2v.clone(),
+                virtio_win: arguments.virtio_win.clone(),
+                virtio_win_sha256: arguments.virtio_win_sha256.clone(),
+                scratch: arguments.scratch.clone(),
+                words: arguments.virt_v2v_words.clone(),
+            }),
+        },
         data_only: arguments.data_only,
         prove: !arguments.no_read_back,
         compare_all: arguments.compare_all,
@@ -130,10 +164,20 @@ fn reach(config: &SessionConfig) -> agent::Vsphere {
     }
 }
 
-fn config(arguments: Vsphere) -> Result<SessionConfig> {
+fn config(arguments: Vsphere, kit: &KitVars) -> Result<SessionConfig> {
+    kit::insist_on_verified(&arguments, kit)?;
     let Vsphere { server, user, password_file, ca, thumbprint } = arguments;
-    let password = password(&password_file)
-        .with_context(|| format!("the password cannot be read from {}", password_file.display()))?;
+    let server = kit::required(server, "no vCenter is named", "--server HOST", "vcenter_hostname")?;
+    let user = kit::required(user, "no user of the vCenter is named", "--user USER", "vcenter_username")?;
+    let password = match password_file {
+        Some(file) => Some(
+            password(&file)
+                .with_context(|| format!("the password cannot be read from {}", file.display()))?,
+        ),
+        None => kit.password.clone(),
+    };
+    let of_the_user = "the user of the vCenter has no password";
+    let password = kit::required(password, of_the_user, "--password-file FILE", "vcenter_password")?;
     let read = |path: &Path| {
         std::fs::read_to_string(path)
             .with_context(|| format!("the authorities cannot be read from {}", path.display()))

@@ -147,6 +147,9 @@ impl Stage {
         let host = format!("local:os_migrate_conv_dst,devices={}", devices.display());
         let mut command = self.vmware(verb, &["--dst", "dst", "--dst-host", &host, "--read-by", "datastore"]);
         command.args(words);
+        if !words.contains(&"--convert") {
+            command.args(["--convert", "none"]);
+        }
         command
     }
 

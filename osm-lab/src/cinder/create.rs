@@ -156,7 +156,9 @@ pub(crate) fn make(
     }
     quota(world, project_id, size)?;
     // What is asked for does not count, the type does: since Queens, and by refusal since 2023.1.
-    volume.multiattach = world.cinder.types.iter().any(|it| it.name == volume.kind && it.multiattach);
+    let kind = world.cinder.types.iter().find(|it| it.name == volume.kind);
+    volume.multiattach = kind.is_some_and(|it| it.multiattach);
+    volume.encrypted = kind.is_some_and(|it| it.encrypted);
     quota_of_type(world, project_id, &volume.kind, size)?;
     let id = volume.id.clone();
     world.cinder.volumes.insert(volume);

@@ -32,6 +32,7 @@ pub(crate) struct Volume {
     pub(crate) snapshot_id: Option<String>,
     pub(crate) source_volume: Option<String>,
     pub(crate) multiattach: bool,
+    pub(crate) encrypted: bool,
     pub(crate) metadata: BTreeMap<String, String>,
     pub(crate) image_metadata: BTreeMap<String, String>,
     pub(crate) attachments: Vec<Attachment>,
@@ -57,6 +58,7 @@ impl Volume {
             snapshot_id: None,
             source_volume: None,
             multiattach: false,
+            encrypted: false,
             metadata: BTreeMap::new(),
             image_metadata: BTreeMap::new(),
             attachments: Vec::new(),
@@ -105,6 +107,8 @@ pub(crate) struct VolumeType {
     pub(crate) name: String,
     /// Whether several servers may have a volume of it at once.
     pub(crate) multiattach: bool,
+    /// Whether its volumes are encrypted.
+    pub(crate) encrypted: bool,
 }
 
 macro_rules! rows {

@@ -23,7 +23,12 @@ fn view(kind: &VolumeType) -> Value {
 pub(crate) fn set(world: &mut World, names: &[&str]) {
     world.cinder.types = Table::default();
     for name in names {
-        world.cinder.types.insert(VolumeType { id: new_id(), name: (*name).to_owned(), multiattach: false });
+        world.cinder.types.insert(VolumeType {
+            id: new_id(),
+            name: (*name).to_owned(),
+            multiattach: false,
+            encrypted: false,
+        });
     }
 }
 

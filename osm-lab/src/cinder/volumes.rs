@@ -56,7 +56,7 @@ pub(super) fn view(call: &Call, world: &World, volume: &Volume) -> Value {
         "links": links(call, &volume.id, "volumes"),
         "user_id": volume.user_id,
         "bootable": if volume.bootable { "true" } else { "false" },
-        "encrypted": false,
+        "encrypted": volume.encrypted,
         "replication_status": null,
         "consistencygroup_id": null,
         "multiattach": volume.multiattach,

@@ -45,7 +45,12 @@ pub(crate) fn base(cloud: &Cloud) -> io::Result<()> {
         });
     }
     for name in ["nfs", "ssd"] {
-        world.cinder.types.insert(VolumeType { id: new_id(), name: name.to_owned(), multiattach: false });
+        world.cinder.types.insert(VolumeType {
+            id: new_id(),
+            name: name.to_owned(),
+            multiattach: false,
+            encrypted: false,
+        });
     }
     // Each cloud has other addresses to give away, as two real ones would.
     let octet = if cloud.newer() { 5 } else { 4 };

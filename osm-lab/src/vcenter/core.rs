@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::fault::{self, VFault, VFaultKind};
 use super::options::VCenterOptions;
 use super::world::World;
+use crate::nfc::NfcServer;
 
 /// A call that a vCenter has received.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub(crate) struct Core {
     faults: Mutex<Vec<VFault>>,
     calls: Mutex<Vec<Call>>,
     folder_bytes: AtomicU64,
+    /// Port 902 of the host; not set where there is no NFC.
+    pub(crate) nfc: OnceLock<NfcServer>,
 }
 
 impl Core {
@@ -48,6 +51,7 @@ impl Core {
             faults: Mutex::default(),
             calls: Mutex::default(),
             folder_bytes: AtomicU64::new(0),
+            nfc: OnceLock::new(),
         }))
     }
 
@@ -110,6 +114,9 @@ impl Core {
     pub(super) fn clear_calls(&self) {
         lock(&self.calls).clear();
         self.folder_bytes.store(0, Ordering::Relaxed);
+        if let Some(nfc) = self.nfc.get() {
+            nfc.forget_bytes();
+        }
     }
 
     pub(crate) fn count_bytes(&self, count: usize) {

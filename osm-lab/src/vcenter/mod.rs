@@ -1,7 +1,8 @@
 //! A vCenter on loopback, over TLS.
 //!
 //! It speaks vSphere's SOAP at `/sdk` as far as a migration needs it: sessions, views, the property collector,
-//! searches, tasks, snapshots, power, and `QueryChangedDiskAreas`; and serves the bytes of disks at `/folder`.
+//! searches, tasks, snapshots, power, and `QueryChangedDiskAreas`; it serves the bytes of disks at `/folder`, and its
+//! host serves them over NFC: [`VCenter::nfc`].
 //! Disks are sparse files that a guest can be made to write to, and their changes are tracked by a real model:
 //! see [`VCenter::guest_write`].
 //!
@@ -25,6 +26,7 @@ mod certificate;
 mod core;
 mod fault;
 mod guest;
+mod nfc;
 mod operator;
 mod options;
 mod seed;
@@ -72,6 +74,7 @@ impl VCenter {
     pub fn start(options: VCenterOptions) -> io::Result<Self> {
         let runtime = Runtime::start()?;
         let core = Core::new(options, runtime.handle())?;
+        nfc::serve(&core, &runtime.handle())?;
         let certificate = Certificate::new()?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;

@@ -18,6 +18,8 @@ pub struct VCenterOptions {
     pub latency: Duration,
     /// How long a session lives that nobody uses.
     pub session_lifetime: Duration,
+    /// Whether it hands out tickets for NFC; older servers do not know the methods.
+    pub nfc: bool,
 }
 
 impl VCenterOptions {
@@ -30,6 +32,7 @@ impl VCenterOptions {
             empty_pages: false,
             latency: Duration::ZERO,
             session_lifetime: Duration::from_secs(30 * 60),
+            nfc: true,
         }
     }
 }

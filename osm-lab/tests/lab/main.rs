@@ -8,6 +8,7 @@ mod http;
 mod identity;
 mod images;
 mod networks;
+mod nfc;
 mod seeds;
 mod servers;
 mod soap;

@@ -17,18 +17,27 @@ use osm_transfer::decorate::{Counted, Dense, Differing, Known, Proven};
 use osm_transfer::endpoint::{Endpoint, OpenOptions};
 use osm_transfer::transfer::{Advance, Progress, Transfer};
 use osm_vmware::{DatastoreDisk, Moref, Session, SessionConfig};
+use tokio::io::{AsyncReadExt as _, BufReader};
 
 use super::disk::{named, open_sink, open_source, uncached};
-use super::order::{FetchOrder, RemoteDisk, Vsphere, ranges};
+use super::order::{FetchOrder, GO_ON, RemoteDisk, Vsphere, ranges};
 use super::report::{Report, Reporter};
 use super::stdio::Reader;
 use super::{FetchArgs, vddk};
 use crate::{Error, ErrorKind, Result};
 
 pub(super) async fn run(args: FetchArgs, order: Reader, reporter: Reporter) -> Result<()> {
-    let order = FetchOrder::read(order).await?;
-    let source = Arc::new(Counted::new(open(&order, &reporter).await?));
+    let mut orders = BufReader::new(order);
+    let order = FetchOrder::read(&mut orders).await?;
+    let (source, opened) = open(&order).await?;
+    let source = Arc::new(Counted::new(source));
     let work = Work::new(&args, &order, source.clone(), reporter.clone()).await?;
+    reporter.say(opened);
+    // Nothing is written before the volume says that it may lack bytes.
+    match orders.read_u8().await {
+        Ok(GO_ON) => {}
+        _ => return Err(Error::new(ErrorKind::Agent, "nobody said that the volume may be written")),
+    }
     let work_all = async {
         if order.compare {
             work.copy(ByteRange::new(0, order.size), false).await?;
@@ -176,15 +185,12 @@ impl Progress for Part {
 }
 
 /// Opens the disk by the first way that leads to it.
-async fn open(order: &FetchOrder, reporter: &Reporter) -> Result<Arc<dyn BlockSource>> {
+async fn open(order: &FetchOrder) -> Result<(Arc<dyn BlockSource>, Report)> {
     let mut instead_of = Vec::new();
     let mut last = Error::new(ErrorKind::Agent, "no way to the machine's disk was given");
     for way in &order.ways {
         match Box::pin(open_by(way)).await {
-            Ok(source) => {
-                reporter.say(Report::Opened { by: way.word().to_owned(), instead_of });
-                return Ok(source);
-            }
+            Ok(source) => return Ok((source, Report::Opened { by: way.word().to_owned(), instead_of })),
             Err(error) => {
                 instead_of.push(format!("{}: {}", way.word(), error.chain()));
                 last = error;

@@ -13,9 +13,11 @@
 //! at least every 250 ms. One that cannot, or whose leash is gone, ends: an orchestrator that was
 //! killed leaves no copier behind.
 
+mod convert;
 mod delta;
 mod device;
 mod disk;
+mod domain;
 mod fetch;
 mod link;
 mod order;
@@ -33,8 +35,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 
+pub use self::convert::{ConvertDisk, ConvertOrder, ConvertStep, VirtV2v};
 pub use self::device::DeviceSearch;
 pub use self::link::LINK_PORTS;
+pub(crate) use self::order::GO_ON;
 pub use self::order::{FetchOrder, RemoteDisk, Secret, Vsphere};
 pub use self::report::Report;
 
@@ -147,6 +151,8 @@ pub enum AgentCommand {
     Export(ExportArgs),
     /// Copy what standard input serves to a device.
     Pull(PullArgs),
+    /// Convert a guest, as standard input orders.
+    Convert,
     /// Copy a disk of a machine of vSphere to a device, as standard input orders.
     Fetch(FetchArgs),
     /// Hash the first bytes of a device.
@@ -202,6 +208,7 @@ impl AgentCommand {
                 words.extend(args.delta.then(|| DELTA.into()));
                 words.extend(args.link.iter().flat_map(|address| [LINK.into(), address.into()]));
             }
+            Self::Convert => words.push("convert".into()),
             Self::Fetch(args) => {
                 words.extend(["fetch".into(), args.device.clone().into()]);
                 words.extend(Identity::words(args.identity.as_ref()));
@@ -238,6 +245,7 @@ impl AgentCommand {
         match self {
             Self::Export(_) => "agent export",
             Self::Pull(_) => "agent pull",
+            Self::Convert => "agent convert",
             Self::Fetch(_) => "agent fetch",
             Self::Hash(_) => "agent hash",
             Self::Device(_) => "agent device",
@@ -273,6 +281,15 @@ pub async fn export(args: ExportArgs) -> Result<()> {
 pub async fn pull(args: PullArgs) -> Result<()> {
     let (reader, writer) = stdio::open()?;
     report::alive(|reporter| disk::pull(args, reader, writer, reporter)).await
+}
+
+/// Makes a guest fit for the destination, or sees whether it can be.
+///
+/// # Errors
+/// The order cannot be read, a program is not there or fails, or nobody hears the agent any more.
+pub async fn convert() -> Result<()> {
+    let (reader, _writer) = stdio::open()?;
+    report::alive(|reporter| convert::run(reader, reporter)).await
 }
 
 /// Copies a disk of a machine of vSphere to a device.

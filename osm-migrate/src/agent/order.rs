@@ -11,6 +11,9 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use super::stdio::Reader;
 use crate::{Error, ErrorKind, Result};
 
+/// Says that the volume has been told what it may lack from now on: it may be written.
+pub(crate) const GO_ON: u8 = b'+';
+
 /// The longest order: a million areas have some 30 MiB.
 const LONGEST: u64 = 256 << 20;
 
@@ -119,9 +122,9 @@ impl FetchOrder {
     }
 
     /// Reads an order.
-    pub(super) async fn read(from: Reader) -> Result<Self> {
+    pub(super) async fn read(from: &mut BufReader<Reader>) -> Result<Self> {
         let mut line = Vec::new();
-        BufReader::new(from.take(LONGEST)).read_until(b'\n', &mut line).await?;
+        from.take(LONGEST).read_until(b'\n', &mut line).await?;
         serde_json::from_slice(&line).map_err(|error| {
             // Not the source: it may quote the line.
             let at = format!("line {} column {}", error.line(), error.column());

@@ -68,6 +68,11 @@ pub enum Report {
         /// Bytes that were read back after they were flushed, and are what was written.
         proven: u64,
     },
+    /// A step of a conversion is done.
+    Converted {
+        /// What is to be told of it.
+        detail: String,
+    },
     /// A disk was hashed.
     Hashed {
         /// Bytes of the disk.

@@ -1,18 +1,27 @@
 //! The text of variables files: what stands under which name, and what is wrong with it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use osm_model::yaml::{self, Node};
 
 use crate::{Error, ErrorKind, Result};
 
-/// The variables of one or several files. Has no `Debug`: it holds secrets.
-#[derive(Default)]
+/// The variables of one or several files.
+#[derive(Clone, Default)]
 pub(super) struct Document {
     variables: BTreeMap<String, Variable>,
 }
 
+/// Without values: some are secrets.
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.variables.keys()).finish()
+    }
+}
+
+#[derive(Clone)]
 struct Variable {
     value: Node,
     /// Where it stands: file and line.
@@ -74,6 +83,14 @@ impl Document {
     /// What stands under `name`; null is nothing.
     pub(super) fn get(&self, name: &str) -> Option<&Node> {
         self.variables.get(name).map(|variable| &variable.value).filter(|value| !value.is_null())
+    }
+
+    /// Where `name` stands, and the name.
+    pub(super) fn place(&self, name: &str) -> String {
+        match self.variables.get(name) {
+            Some(variable) => format!("{}: `{name}`", variable.place),
+            None => format!("`{name}`"),
+        }
     }
 
     /// An error about what stands under `name`.

@@ -1,9 +1,10 @@
-//! The variables of OS Migrate: an `os-migrate-vars.yml` works as it is.
+//! The variables of OS Migrate: an `os-migrate-vars.yml` works as it is; and those of the VMware migration kit.
 //!
 //! What a variable does here says docs/variables.md, and `table` says it to the program.
 
 mod document;
 mod host;
+mod kit;
 mod side;
 mod table;
 #[cfg(test)]
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use osm_model::{FilterSet, Kind, NameFilter};
 
+pub use self::kit::{KitVars, PlanVars};
 pub use self::side::SideVars;
 
 use self::document::Document;
@@ -55,6 +57,7 @@ pub struct Vars {
     pub deploy_timeout: Option<Duration>,
     /// What the operator should know: names that are not known, variables that have no effect.
     pub warnings: Vec<String>,
+    document: Document,
 }
 
 impl Vars {
@@ -84,10 +87,14 @@ impl Vars {
         for (path, text) in texts {
             document.add(path, text)?;
         }
-        let document = &document;
+        let whole = document;
+        let document = &whole;
         let mut warnings = warnings(document)?;
         Ok(Self {
-            data_dir: document.path("os_migrate_data_dir")?,
+            data_dir: match document.path("os_migrate_data_dir")? {
+                None => document.path("os_migrate_vmw_data_dir")?,
+                named => named,
+            },
             clouds_path: document.path("os_migrate_clouds_path")?,
             src: SideVars::read(document, "src")?,
             dst: SideVars::read(document, "dst")?,
@@ -104,7 +111,16 @@ impl Vars {
                 .seconds("os_migrate_conversion_host_deploy_timeout")?
                 .map(Duration::from_secs),
             warnings,
+            document: whole,
         })
+    }
+
+    /// What the variables of the VMware migration kit say, which the verbs for machines of a vSphere take.
+    ///
+    /// # Errors
+    /// `Config` when one has a value it cannot have.
+    pub fn kit(&self) -> Result<KitVars> {
+        KitVars::read(&self.document)
     }
 }
 

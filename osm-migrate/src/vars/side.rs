@@ -10,6 +10,9 @@ use crate::Result;
 use crate::conversion::HostPlan;
 use crate::host::SshSpec;
 
+/// The side that the VMware migration kit has, too.
+const DST: &str = "dst";
+
 /// What the variables say of one cloud. `Debug` never shows secrets.
 #[derive(Debug, Clone)]
 pub struct SideVars {
@@ -35,10 +38,15 @@ impl SideVars {
     pub(super) fn read(document: &Document, side: &str) -> Result<Self> {
         let name = |rest: &str| format!("os_migrate_{side}_{rest}");
         Ok(Self {
-            cloud: cloud(document, side)?,
-            host: document
-                .text(&name("conversion_host_name"))?
-                .unwrap_or_else(|| format!("os_migrate_conv_{side}")),
+            cloud: match cloud(document, side)? {
+                None if side == DST => super::kit::cloud(document)?,
+                described => described,
+            },
+            host: match document.text(&name("conversion_host_name"))? {
+                None if side == DST => super::kit::host(document)?,
+                named => named,
+            }
+            .unwrap_or_else(|| format!("os_migrate_conv_{side}")),
             // Where none is named, Nova tells it.
             address: super::host::floating_ip(document, side)?,
             user: document

@@ -1,6 +1,10 @@
 //! The variables of OS Migrate, and what each does here. docs/variables.md says the same in more words.
+//!
+//! Those of the VMware migration kit are in [`super::kit::table`].
 
 use Support::{Fitting, Ignored, Pending, Used};
+
+use super::kit::table::KIT;
 
 /// What a variable does here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,7 +154,7 @@ pub(super) fn support(name: &str) -> Option<Support> {
         return Some(Used);
     }
     let find = |table: &[(&str, Support)], name| table.iter().find(|(it, _)| *it == name).map(|(_, it)| *it);
-    find(GENERAL, name).or_else(|| {
+    find(GENERAL, name).or_else(|| find(KIT, name)).or_else(|| {
         let rest = name.strip_prefix("os_migrate_src_").or_else(|| name.strip_prefix("os_migrate_dst_"))?;
         find(OF_A_SIDE, rest)
     })
@@ -163,7 +167,8 @@ pub(super) fn names() -> Vec<String> {
         .flat_map(|(rest, _)| [format!("os_migrate_src_{rest}"), format!("os_migrate_dst_{rest}")]);
     let general = GENERAL.iter().map(|(name, _)| (*name).to_owned());
     let filters = FILTERS.iter().map(|(name, _)| (*name).to_owned());
-    of_sides.chain(general).chain(filters).collect()
+    let of_the_kit = KIT.iter().map(|(name, _)| (*name).to_owned());
+    of_sides.chain(general).chain(filters).chain(of_the_kit).collect()
 }
 
 /// The variable that was probably meant.

@@ -1,5 +1,6 @@
 //! The bytes: fetched by an agent on the conversion host, one disk each, several at once.
 
+use std::future::Future;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
@@ -13,7 +14,7 @@ use super::job::MachineJob;
 use super::pass::{Pass, decide};
 use super::record::{self, Record, State};
 use super::volume::Copies;
-use crate::agent::{AgentCommand, FetchArgs, FetchOrder, RemoteDisk, Report};
+use crate::agent::{AgentCommand, FetchArgs, FetchOrder, GO_ON, RemoteDisk, Report};
 use crate::course::Done;
 use crate::host::AgentStdio;
 use crate::workload::side::HostDevice;
@@ -78,7 +79,6 @@ impl MachineJob<'_> {
             self.conclude(known, frozen, 0, foreign).await?;
             return Ok(Copied { pass: known.passes + 1, read: 0 });
         }
-        self.announce(known, frozen, &pass, foreign).await?;
         let size = frozen.disk.capacity;
         let from = match pass {
             Pass::First => 0,
@@ -98,7 +98,10 @@ impl MachineJob<'_> {
         };
         let read = match order.is_empty() {
             true => 0,
-            false => self.fetch(known, device, frozen, &order).await.map_err(named)?,
+            false => {
+                let announce = || self.announce(known, frozen, &pass, foreign);
+                self.fetch(known, device, frozen, &order, announce).await.map_err(named)?
+            }
         };
         self.conclude(known, frozen, read, foreign).await?;
         Ok(Copied { pass: known.passes + 1, read })
@@ -273,13 +276,15 @@ impl MachineJob<'_> {
         self.options().ways.iter().map(way).collect()
     }
 
-    /// Has a disk fetched; gives how many bytes were read.
-    async fn fetch(
+    /// Has a disk fetched; gives how many bytes were read. Once the disk can be read and the volume written, and before
+    /// it is, `announce` is called.
+    async fn fetch<F: Future<Output = Result<()>> + Send>(
         &self,
         known: &Record,
         device: HostDevice,
         frozen: &FrozenDisk,
         order: &FetchOrder,
+        announce: impl Fn() -> F + Send,
     ) -> Result<u64> {
         let (near, far) = UnixStream::pair()?;
         let args = FetchArgs { device: device.path.clone(), identity: Some(device.identity) };
@@ -310,6 +315,8 @@ impl MachineJob<'_> {
                             .warn(format!("{label} is read by {by}, as it could not be by {instead}"))
                             .await;
                     }
+                    announce().await?;
+                    near.write_all(&[GO_ON]).await?;
                 }
                 Report::Fetched { size, read, .. } if size == order.size => fetched = Some(read),
                 _ => {}

@@ -6,12 +6,11 @@ use std::time::Instant;
 use osm_model::machine::{Machine as Plan, MachinesFile};
 use osm_vmware::{Machine, Moref, Severity, Stopped};
 
-use super::record::{Record, State};
 use super::volume::Copies;
 use super::{MachineMigration, MachineOptions, Phase};
 use crate::course::{Course, Done};
 use crate::workload::side::Side;
-use crate::{Error, ErrorKind, Event, Outcome, Result, Step};
+use crate::{Event, Outcome, Result, Step};
 
 pub(super) struct MachineJob<'a> {
     pub(super) migration: &'a MachineMigration,
@@ -94,7 +93,7 @@ impl<'a> MachineJob<'a> {
                 .await;
             return Ok((None, Outcome::Seeded));
         }
-        self.step(Step::ConvertGuest, self.convert(&copies)).await?;
+        Box::pin(self.convert(&copies)).await?;
         Box::pin(self.become_server(&copies)).await
     }
 
@@ -115,11 +114,15 @@ impl<'a> MachineJob<'a> {
             }
         }
         let copies = self.copies().await?;
-        if self.phase.moves() && !self.options().data_only {
+        let becomes_server = self.phase.moves() && !self.options().data_only;
+        if becomes_server {
             self.resolve().await?;
         }
         if copies.is_converted() {
             return Ok(Done::new(copies, "Volume already converted"));
+        }
+        if becomes_server && !self.options().check {
+            self.check_converter().await?;
         }
         if self.phase == Phase::Cold
             && let Some(volume) = copies.of_another_run()
@@ -167,33 +170,6 @@ impl<'a> MachineJob<'a> {
             }
         };
         Ok(Done::new((), detail))
-    }
-
-    /// Marks the guest as fit for the destination: all volumes of the machine at once, or the next run does it again.
-    async fn convert(&self, copies: &Copies) -> Result<Done<()>> {
-        let detail = match self.conversion()? {
-            super::Conversion::None => "not needed, as the plan or the command says",
-        };
-        for record in copies.all() {
-            self.mark_converted(record).await?;
-        }
-        Ok(Done::new((), detail))
-    }
-
-    /// What makes the guest fit.
-    fn conversion(&self) -> Result<super::Conversion> {
-        match self.plan.migration_params.conversion.as_deref() {
-            None => Ok(self.options().conversion.clone()),
-            Some("none") => Ok(super::Conversion::None),
-            Some(other) => Err(Error::new(ErrorKind::Data, format!("there is no conversion `{other}`"))
-                .with_object(format!("_migration_params.conversion of machine {}", self.course.name))
-                .with_hint("write none, or null for what the command says")),
-        }
-    }
-
-    async fn mark_converted(&self, record: &Record) -> Result<()> {
-        let words = [(super::record::CONVERTED, "true"), (super::record::STATE, State::Converted.word())];
-        self.dst.tag_volume(record.id(), crate::workload::tag::pairs(words)).await
     }
 
     /// Puts back what a failure leaves: no snapshot on the machine, no volume on the conversion host.

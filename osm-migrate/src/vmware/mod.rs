@@ -10,6 +10,7 @@
 //! never before ([`record`]). What a pass copies is decided by it ([`pass`]); whatever is doubted is compared block by
 //! block. The machine itself is only ever given a snapshot, which is removed again, and stopped for its cutover.
 
+mod convert;
 mod copy;
 mod inventory;
 mod job;

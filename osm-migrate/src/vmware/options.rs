@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::agent::VirtV2v;
 use crate::{Error, ErrorKind};
 
 /// Where VDDK usually is.
@@ -65,6 +66,8 @@ impl FromStr for Way {
 pub enum Conversion {
     /// Nothing: it has virtio drivers.
     None,
+    /// `virt-v2v-in-place` on the conversion host.
+    VirtV2v(VirtV2v),
 }
 
 /// How to migrate machines; the defaults are what most want.
@@ -116,7 +119,7 @@ impl Default for MachineOptions {
             enable_tracking: false,
             patience: Duration::from_secs(300),
             hard_off: true,
-            conversion: Conversion::None,
+            conversion: Conversion::VirtV2v(VirtV2v::default()),
             data_only: false,
             prove: true,
             compare_all: false,

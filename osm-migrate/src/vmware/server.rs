@@ -162,7 +162,7 @@ impl MachineJob<'_> {
     }
 
     /// The key of the disk that the guest boots from: what the plan says, or the first that it sees.
-    fn boot_key(&self) -> i32 {
+    pub(super) fn boot_key(&self) -> i32 {
         let planned = self.plan.migration_params.boot_disk.and_then(|key| i32::try_from(key).ok());
         planned.or(self.machine.disks.first().map(|disk| disk.key)).unwrap_or_default()
     }

@@ -38,6 +38,11 @@ impl Copies {
         self.disks.iter().filter_map(|(_, record)| record.as_ref())
     }
 
+    /// With the keys of their disks.
+    pub(super) fn keyed(&self) -> impl Iterator<Item = (i32, &Record)> {
+        self.disks.iter().filter_map(|(disk, record)| Some((disk.key, record.as_ref()?)))
+    }
+
     pub(super) fn of(&self, key: i32) -> Option<&Record> {
         self.disks.iter().find(|(disk, _)| disk.key == key)?.1.as_ref()
     }

@@ -1,6 +1,6 @@
-//! Which parts of a disk are allocated, from answers to questions that VDDK allows.
+//! Which parts of a disk are allocated, from answers to questions that VDDK allows, and NFC below it.
 //!
-//! VDDK answers in whole chunks only, and not for many of them at once. What is left of the disk after its last whole
+//! Both answer in whole chunks only, and not for many of them at once. What is left of the disk after its last whole
 //! chunk is taken for data.
 
 use std::ops::Range;
@@ -8,10 +8,10 @@ use std::ops::Range;
 use osm_transfer::block::{ByteRange, Extent, ExtentKind};
 
 /// The unit of all of VDDK's offsets and lengths, in bytes.
-pub(super) const SECTOR: u64 = 512;
+pub(crate) const SECTOR: u64 = 512;
 
 /// `VIXDISKLIB_MIN_CHUNK_SIZE`, in sectors.
-pub(super) const SMALLEST_CHUNK: u64 = 128;
+pub(crate) const SMALLEST_CHUNK: u64 = 128;
 /// A mebibyte, the block of VMFS: what is coarser would only turn holes into data.
 const LARGEST_CHUNK: u64 = 2048;
 /// `VIXDISKLIB_MAX_CHUNK_NUMBER`: no question may be about more chunks.
@@ -21,7 +21,7 @@ const AHEAD: u64 = (4 << 30) / SECTOR;
 
 /// What is known of one disk.
 #[derive(Debug)]
-pub(super) struct Allocation {
+pub(crate) struct Allocation {
     sectors: u64,
     chunk: u64,
     /// Cleared by the first question that fails: then everything is data.
@@ -32,7 +32,7 @@ pub(super) struct Allocation {
 
 impl Allocation {
     /// Of a disk of so many sectors.
-    pub(super) fn new(sectors: u64) -> Self {
+    pub(crate) fn new(sectors: u64) -> Self {
         let chunk = sectors.div_ceil(MOST_CHUNKS).next_power_of_two().clamp(SMALLEST_CHUNK, LARGEST_CHUNK);
         Self { sectors, chunk, answered: true, known: None }
     }
@@ -44,21 +44,40 @@ impl Allocation {
         range: ByteRange,
         mut query: impl FnMut(u64, u64, u64) -> Result<Vec<Range<u64>>, E>,
     ) -> Vec<Extent> {
-        let data = Vec::from([Extent { range, kind: ExtentKind::Data }]);
+        if let Some((window, chunk)) = self.question(range) {
+            let answer = query(window.start, window.end - window.start, chunk);
+            self.answer(window, answer.ok());
+        }
+        self.told(range)
+    }
+
+    /// What has to be asked before more can be said of `range`: about which sectors, in chunks of how many.
+    pub(crate) fn question(&self, range: ByteRange) -> Option<(Range<u64>, u64)> {
         let first = range.offset / SECTOR;
-        if !self.answered || first >= self.whole() {
-            return data;
-        }
-        if !self.known.as_ref().is_some_and(|(window, _)| window.contains(&first)) {
-            let window = self.window(first, range.end().div_ceil(SECTOR));
-            match query(window.start, window.end - window.start, self.chunk) {
-                Ok(blocks) => self.known = Some((window.clone(), in_order(blocks, &window))),
-                Err(_) => self.answered = false,
+        let is_known = self.known.as_ref().is_some_and(|(window, _)| window.contains(&first));
+        let asks = self.answered && first < self.whole() && !is_known;
+        asks.then(|| (self.window(first, range.end().div_ceil(SECTOR)), self.chunk))
+    }
+
+    /// The answer to a question: the allocated blocks, in sectors; none when it failed.
+    pub(crate) fn answer(&mut self, window: Range<u64>, blocks: Option<Vec<Range<u64>>>) {
+        match blocks {
+            Some(blocks) => {
+                let blocks = in_order(blocks, &window);
+                self.known = Some((window, blocks));
             }
+            None => self.answered = false,
         }
+    }
+
+    /// What is known of `range` from its start on; what is not known is data.
+    pub(crate) fn told(&self, range: ByteRange) -> Vec<Extent> {
+        let first = range.offset / SECTOR;
         match &self.known {
-            Some((window, blocks)) if self.answered => extents(window, blocks, range),
-            _ => data,
+            Some((window, blocks)) if self.answered && window.contains(&first) => {
+                extents(window, blocks, range)
+            }
+            _ => Vec::from([Extent { range, kind: ExtentKind::Data }]),
         }
     }
 

@@ -18,7 +18,7 @@
 //! The invariant: no two threads call VDDK for one disk at once, a disk is closed after all its reads, and the connection
 //! after all its disks.
 
-mod allocation;
+pub(crate) mod allocation;
 mod code;
 mod control;
 mod disk;

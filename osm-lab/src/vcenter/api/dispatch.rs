@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::fault::Fault;
 use super::mishap::TaskMishap;
-use super::{areas, collector, object, power, search, session, snapshots, tasks, updates, views};
+use super::{areas, collector, nfc, object, power, search, session, snapshots, tasks, updates, views};
 use crate::vcenter::core::Core;
 use crate::vcenter::world::{Machine, Session, World};
 use crate::vcenter::xml::{Element, Moref, Node};
@@ -115,11 +115,7 @@ fn act(core: &Arc<Core>, asked: &Asked) -> Outcome {
         "ShutdownGuest" => power::shut_down(core, asked),
         "QueryChangedDiskAreas" => areas::query(core, asked),
         "CancelTask" => tasks::cancel(core, asked),
-        method => {
-            let message = format!("The method is not supported on the object: {method}");
-            Err(Fault::new("MethodNotFound", message)
-                .with(Node::reference("receiver", &object::gone(&asked.this)))
-                .with(Node::text("method", method)))
-        }
+        "RetrieveInternalContent" | "NfcGetVmFiles" | "NfcGetServerNfcLibVersion" => nfc::answer(core, asked),
+        method => Err(Fault::no_method(&object::gone(&asked.this), method)),
     }
 }

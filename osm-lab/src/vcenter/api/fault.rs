@@ -41,6 +41,12 @@ impl Fault {
         Self::new("ManagedObjectNotFound", message).with(Node::reference("obj", object))
     }
 
+    pub(crate) fn no_method(object: &Moref, method: &str) -> Self {
+        Self::new("MethodNotFound", format!("The method is not supported on the object: {method}"))
+            .with(Node::reference("receiver", object))
+            .with(Node::text("method", method))
+    }
+
     pub(crate) fn not_authenticated() -> Self {
         Self::new("NotAuthenticated", "The session is not authenticated.")
             .with(Node::reference("object", &Moref::new("Folder", "group-d1")))

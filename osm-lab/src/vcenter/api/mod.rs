@@ -7,6 +7,7 @@ mod fault;
 mod folder;
 mod listener;
 mod mishap;
+mod nfc;
 mod object;
 mod power;
 mod sdk;
