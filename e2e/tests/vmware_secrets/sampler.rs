@@ -1,6 +1,6 @@
 //! What every user of a host can see of the processes that a test starts, and the test's own user can.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,9 +35,9 @@ impl Sampler {
         let until = Arc::clone(&ended);
         let thread = thread::spawn(move || {
             let (mut samples, began) = (Samples::default(), Instant::now());
-            let mut family = BTreeSet::from([std::process::id()]);
+            let (mut parents, mut family) = (BTreeMap::new(), BTreeSet::from([std::process::id()]));
             while !until.load(Ordering::Relaxed) {
-                samples.look(&mut family);
+                samples.look(&mut parents, &mut family);
                 samples.looks += 1;
                 thread::sleep(Duration::from_millis(1));
             }
@@ -54,24 +54,27 @@ impl Sampler {
 }
 
 impl Samples {
-    /// Looks at all processes that descend from this one. One that was seen once stays in the family when its parent ends.
-    fn look(&mut self, family: &mut BTreeSet<u32>) {
-        let numbers = |entry: fs::DirEntry| entry.file_name().to_str()?.parse::<u32>().ok();
-        let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| numbers(entry.ok()?));
-        let parents: BTreeMap<u32, u32> = processes.filter_map(|id| Some((id, parent(id)?))).collect();
-        // A child may have a lower number than its parent, so more than one turn may be needed.
+    /// Looks at all processes that descend from this one. `parents` remembers whose child each is: one that was seen
+    /// once stays in the family when its parent ends.
+    fn look(&mut self, parents: &mut BTreeMap<u32, u32>, family: &mut BTreeSet<u32>) {
+        let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse::<u32>().ok();
+        let there: BTreeSet<u32> =
+            fs::read_dir("/proc").unwrap().filter_map(|entry| number(entry.ok()?)).collect();
+        parents.retain(|id, _| there.contains(id));
+        family.retain(|id| there.contains(id));
+        for id in there {
+            if let btree_map::Entry::Vacant(entry) = parents.entry(id) {
+                entry.insert(parent(id).unwrap_or_default());
+            }
+        }
+        // A child may have a lower number than its parent, so one turn may not be enough.
         let mut before = 0;
         while before != family.len() {
             before = family.len();
-            family.extend(
-                parents
-                    .iter()
-                    .filter(|(_, parent)| family.contains(parent))
-                    .map(|(id, _)| *id)
-                    .collect::<Vec<_>>(),
-            );
+            let children = parents.iter().filter(|(_, parent)| family.contains(parent)).map(|(id, _)| *id);
+            let children: Vec<u32> = children.collect();
+            family.extend(children);
         }
-        family.retain(|id| parents.contains_key(id));
         for id in family.iter().filter(|id| **id != std::process::id()) {
             // It may be gone by now.
             let read = |what: &str| fs::read(format!("/proc/{id}/{what}")).unwrap_or_default();

@@ -61,10 +61,7 @@ func (m machines) Set(text string) error {
 }
 
 func main() {
-	log.SetFlags(0)
-	if err := run(); err != nil {
-		log.Fatal(err)
-	}
+	must(run())
 }
 
 func run() error {
@@ -131,6 +128,8 @@ func run() error {
 	if err != nil {
 		return err
 	}
+	// The simulator tells of every fault that it answers with.
+	log.SetOutput(io.Discard)
 	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
 }

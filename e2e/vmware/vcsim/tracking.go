@@ -452,9 +452,10 @@ func min(a, b int64) int64 {
 	return b
 }
 
-// must ends everything when the disks are no longer what they should be.
+// must ends everything when the disks are no longer what they should be. A panic would only end a request.
 func must(err error) {
 	if err != nil {
-		panic(err)
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 }

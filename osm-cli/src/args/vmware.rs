@@ -88,7 +88,7 @@ pub(crate) struct Machines {
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub(crate) disks: usize,
     /// How the conversion host reads disks: `vddk` or `vddk:FOLDER` (VMware's library, where it is there), `datastore`
-    /// (HTTPS), or the URI of an NBD server with {moref}, {key} and {snapshot} in it. Can be given several times: the first
+    /// (HTTPS), `nfc` (what VDDK speaks with ESXi, by ourselves; experimental), or the URI of an NBD server with {moref}, {key} and {snapshot} in it. Can be given several times: the first
     /// that works is taken; when not given, vddk, then datastore.
     #[arg(long = "read-by", value_name = "WAY")]
     pub(crate) ways: Vec<osm_migrate::vmware::Way>,

@@ -141,11 +141,16 @@ impl Stage {
         success(&self.vmware("inventory", &[]).output().unwrap())
     }
 
-    /// The same for a verb that works on machines.
+    /// The same for a verb that works on machines, whose disks are read from their datastores.
     pub(crate) fn work(&self, verb: &str, words: &[&str]) -> Command {
+        self.work_by("datastore", verb, words)
+    }
+
+    /// The same, with disks that are read in another way.
+    pub(crate) fn work_by(&self, way: &str, verb: &str, words: &[&str]) -> Command {
         let devices = self.lab.dst().device_dir("os_migrate_conv_dst");
         let host = format!("local:os_migrate_conv_dst,devices={}", devices.display());
-        let mut command = self.vmware(verb, &["--dst", "dst", "--dst-host", &host, "--read-by", "datastore"]);
+        let mut command = self.vmware(verb, &["--dst", "dst", "--dst-host", &host, "--read-by", way]);
         command.args(words);
         if !words.contains(&"--convert") {
             command.args(["--convert", "none"]);

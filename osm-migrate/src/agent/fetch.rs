@@ -16,7 +16,7 @@ use osm_transfer::block::{BlockSink, BlockSource, ByteRange};
 use osm_transfer::decorate::{Counted, Dense, Differing, Known, Proven};
 use osm_transfer::endpoint::{Endpoint, OpenOptions};
 use osm_transfer::transfer::{Advance, Progress, Transfer};
-use osm_vmware::{DatastoreDisk, Moref, Session, SessionConfig};
+use osm_vmware::{DatastoreDisk, Moref, NfcDisk, NfcOptions, Session, SessionConfig};
 use tokio::io::{AsyncReadExt as _, BufReader};
 
 use super::disk::{named, open_sink, open_source, uncached};
@@ -221,6 +221,11 @@ async fn open_by(way: &RemoteDisk) -> Result<Arc<dyn BlockSource>> {
             let names = (machine.as_str(), snapshot.as_str(), file.as_str());
             let order = vddk::order((libdir, vsphere), session.endpoint(), thumbprint, names);
             Ok(Arc::new(vddk::open_in_child(&order).await?))
+        }
+        RemoteDisk::Nfc { vsphere, machine, disk } => {
+            let session = connect(vsphere).await?;
+            let machine = Moref::new("VirtualMachine", machine);
+            Ok(Arc::new(NfcDisk::open(&session, &machine, disk, NfcOptions::default()).await?))
         }
         RemoteDisk::Nbd { uri } => {
             let endpoint: Endpoint = uri.parse()?;

@@ -74,6 +74,15 @@ pub enum RemoteDisk {
         /// The disk's file at that point: `[datastore] folder/disk.vmdk`.
         file: String,
     },
+    /// The protocol that VDDK speaks with ESXi hosts, by ourselves.
+    Nfc {
+        /// Whose machine.
+        vsphere: Vsphere,
+        /// The machine: `vm-42`.
+        machine: String,
+        /// The disk as its snapshot has it.
+        disk: Box<VirtualDisk>,
+    },
     /// An NBD server that serves it.
     Nbd {
         /// Where: `nbd+unix:///?socket=/run/app01-2000.sock`.
@@ -87,6 +96,7 @@ impl RemoteDisk {
         match self {
             Self::Datastore { .. } => "datastore",
             Self::Vddk { .. } => "vddk",
+            Self::Nfc { .. } => "nfc",
             Self::Nbd { .. } => "nbd",
         }
     }

@@ -266,6 +266,11 @@ impl MachineJob<'_> {
                 snapshot: snapshot.moref.value.clone(),
                 file: frozen.disk.file.clone().unwrap_or_default(),
             },
+            Way::Nfc => RemoteDisk::Nfc {
+                vsphere: self.migration.reach.clone(),
+                machine: self.moref.value.clone(),
+                disk: Box::new(frozen.disk.clone()),
+            },
             Way::Nbd(uri) => RemoteDisk::Nbd {
                 uri: uri
                     .replace("{moref}", &self.moref.value)

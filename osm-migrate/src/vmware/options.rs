@@ -41,6 +41,8 @@ pub enum Way {
     Datastore,
     /// By VMware's library, in this folder of the conversion host.
     Vddk(PathBuf),
+    /// By the protocol that VDDK speaks with ESXi hosts. Nobody has tried it on one yet.
+    Nfc,
     /// From an NBD server; `{moref}`, `{key}` and `{snapshot}` stand for the disk.
     Nbd(String),
 }
@@ -51,11 +53,12 @@ impl FromStr for Way {
     fn from_str(text: &str) -> Result<Self, Error> {
         match text {
             "datastore" => Ok(Self::Datastore),
+            "nfc" => Ok(Self::Nfc),
             "vddk" => Ok(Self::Vddk(PathBuf::from(VDDK))),
             text if text.starts_with("vddk:") => Ok(Self::Vddk(PathBuf::from(&text["vddk:".len()..]))),
             uri if uri.starts_with("nbd") => Ok(Self::Nbd(uri.to_owned())),
             other => Err(Error::new(ErrorKind::Config, format!("`{other}` is no way to a disk")).with_hint(
-                "write datastore, vddk, vddk:FOLDER, or the URI of an NBD server with {moref}, {key} and {snapshot} in it",
+                "write datastore, vddk, vddk:FOLDER, nfc, or the URI of an NBD server with {moref}, {key} and {snapshot} in it",
             )),
         }
     }

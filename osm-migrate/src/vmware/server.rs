@@ -29,6 +29,13 @@ impl MachineJob<'_> {
     /// # Errors
     /// `Blocked`: something is not there, or nothing is said where something must be: which field.
     pub(super) async fn resolve(&self) -> Result<Resolved> {
+        let boot = self.boot_key();
+        if !self.machine.disks.iter().any(|disk| disk.key == boot) {
+            let message = format!("the machine has no disk {boot} to boot from");
+            return Err(self
+                .course
+                .blocked(message, "set _migration_params.boot_disk to the key of one that it has"));
+        }
         let flavor = self.flavor().await?;
         let groups = self.groups().await?;
         let known: Vec<NetworkObject> = self.dst.network.list(&[]).await?;
@@ -209,10 +216,8 @@ impl MachineJob<'_> {
         resolved: &Resolved,
         ports: Vec<ServerNetwork>,
     ) -> Result<Done<Server>> {
-        let boot = copies.of(self.boot_key()).ok_or_else(|| {
-            let message = format!("the machine has no disk {} to boot from", self.boot_key());
-            self.course.blocked(message, "set _migration_params.boot_disk to the key of one that it has")
-        })?;
+        let boot = copies.of(self.boot_key());
+        let boot = boot.ok_or_else(|| self.course.blocked("the boot disk has no copy", "run again"))?;
         let data = copies.all().filter(|record| record.id() != boot.id());
         let mapping = std::iter::once(BlockDeviceMapping::boot_volume(boot.id()))
             .chain(data.map(|record| BlockDeviceMapping::data_volume(record.id())))

@@ -87,11 +87,7 @@ pub(crate) fn disks(devices: &[Element]) -> Vec<VirtualDisk> {
                 controller.map_or("no controller", |(controller, _)| &controller.kind)
             ),
             file: text("fileName"),
-            backing: kind
-                .strip_prefix("VirtualDisk")
-                .unwrap_or(kind)
-                .trim_end_matches("BackingInfo")
-                .to_owned(),
+            backing: kept_as(kind, text("compatibilityMode").as_deref()),
             mode: text("diskMode"),
             uuid: text("uuid"),
             shared: text("sharing").is_some_and(|sharing| sharing == "sharingMultiWriter")
@@ -102,6 +98,15 @@ pub(crate) fn disks(devices: &[Element]) -> Vec<VirtualDisk> {
     }
     found.sort_by_key(|(place, _)| *place);
     found.into_iter().map(|(_, disk)| disk).collect()
+}
+
+/// How a disk is kept. A raw device in physical mode is nothing like one in virtual mode: no snapshots, no record.
+fn kept_as(kind: &str, compatibility: Option<&str>) -> String {
+    let kind = kind.strip_prefix("VirtualDisk").unwrap_or(kind).trim_end_matches("BackingInfo");
+    match compatibility {
+        Some("physicalMode") => format!("{kind} in physical mode"),
+        _ => kind.to_owned(),
+    }
 }
 
 /// The network cards: whatever has a MAC address.
