@@ -204,8 +204,8 @@ async fn ac3_10_only_the_data_may_be_asked_for() {
     stage.succeeds("seed", &[]);
     stage.guest_write(&vm, BOOT, MIB, &noise(70, 4096));
     let lines = stage.succeeds("cutover", &["--data-only"]);
-    assert!(warnings(&lines).contains("neither its guest is converted nor a server made"));
-    stage.holds("app01", BOOT, &stage.vcenter.live_file(&vm, BOOT)).await;
+    assert!(warnings(&lines).contains("its guest is not converted, and there is no server"));
+    stage.holds_last_snapshot(&vm, "app01", BOOT).await;
     assert_eq!(stage.metadata("app01-2000").await["converted"], "false");
     assert_eq!(server_status(&stage, "app01").await, None);
     stage.at_rest(&vm);
@@ -298,4 +298,96 @@ async fn ac6_02_every_guest_is_off_before_the_last_snapshot() {
         assert_eq!(stage.order(&TURNS), ["ShutdownGuest", "CreateSnapshot_Task", "RemoveSnapshot_Task"]);
         assert!(!stage.runs(&vm));
     }
+}
+
+#[tokio::test]
+async fn ac3_06_a_conversion_that_fails_is_done_again_without_a_copy() {
+    // What stands for virt-v2v needs QEMU's tools in vmware_convert.rs; one that fails at once needs none.
+    let stage = Stage::new([app01()]);
+    let vm = stage.vm("app01");
+    stage.succeeds("seed", &[]);
+    let fails = stage.dir.path().join("virt-v2v-in-place");
+    std::fs::write(&fails, "#!/bin/sh\nexit 1\n").unwrap();
+    std::fs::set_permissions(&fails, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let scratch = stage.dir.path().to_str().unwrap();
+    let words = ["--convert", "virt-v2v", "--virt-v2v", fails.to_str().unwrap(), "--scratch", scratch];
+    stage.fails("cutover", &words);
+    for key in [BOOT, DATA] {
+        stage.holds("app01", key, &stage.vcenter.live_file(&vm, key)).await;
+        assert_eq!(stage.metadata(&format!("app01-{key}")).await["converted"], "false");
+    }
+    let lines = stage.succeeds("cutover", &[]);
+    if !stage.runs(&vm) {
+        assert_eq!(copied(&lines), 0);
+    }
+    assert_eq!(server_status(&stage, "app01").await.as_deref(), Some("ACTIVE"));
+}
+
+#[tokio::test]
+async fn ac4_02_a_cutover_without_a_last_synchronisation_is_asked_for() {
+    let stage = Stage::new([app01()]);
+    let vm = stage.vm("app01");
+    let said = stage.fails("cutover", &["--no-final-sync"]);
+    assert!(said.contains("no complete copies"), "{said}");
+    stage.succeeds("seed", &[]);
+    let said = stage.fails("cutover", &["--no-final-sync"]);
+    assert!(said.contains("would be lost") && said.contains("--accept-data-loss"), "{said}");
+    stage.vcenter.power_off(&vm);
+    stage.vcenter.clear_calls();
+    stage.succeeds("cutover", &["--no-final-sync"]);
+    assert_eq!(stage.order(&TURNS), Vec::<String>::new());
+    stage.holds("app01", BOOT, &stage.vcenter.live_file(&vm, BOOT)).await;
+    assert_eq!(server_status(&stage, "app01").await.as_deref(), Some("ACTIVE"));
+}
+
+#[tokio::test]
+async fn ac5_03_the_rest_of_a_machine_that_the_kit_has_converted_is_marked() {
+    let stage = Stage::new([app01()]);
+    stage.succeeds("seed", &[]);
+    stage.set_metadata("app01-2000", "converted", "true").await;
+    stage.vcenter.clear_calls();
+    stage.succeeds("migrate", &[]);
+    assert_eq!(stage.order(&TURNS), Vec::<String>::new());
+    assert_eq!(stage.metadata("app01-2001").await["converted"], "true");
+}
+
+#[tokio::test]
+async fn ac6_04_where_only_data_is_asked_for_nothing_is_stopped() {
+    for verb in ["migrate", "cutover"] {
+        let stage = Stage::new([windows()]);
+        let vm = stage.vm("app01");
+        stage.succeeds(verb, &["--data-only"]);
+        stage.power_untouched();
+        assert!(stage.runs(&vm));
+        stage.holds_last_snapshot(&vm, "app01", BOOT).await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_gets_its_floating_ip_and_must_come_up() {
+    let stage = Stage::new([app01()]);
+    stage.edit("floating_ip_pool: null", "floating_ip_pool: public");
+    lead_outside(&stage).await;
+    let said = stage.fails("migrate", &["--check-console", "never said", "--check-wait", "1"]);
+    assert!(said.contains("the server did not come up"), "{said}");
+    assert_eq!(stage.lab.dst().counts().floating_ips, 1);
+    stage.succeeds("migrate", &[]);
+    assert_eq!(stage.lab.dst().counts().floating_ips, 1, "it has one");
+    assert_eq!(server_status(&stage, "app01").await.as_deref(), Some("ACTIVE"));
+}
+
+/// A router from the machine's network to the external one.
+async fn lead_outside(stage: &Stage) {
+    use osm_openstack::network::{GatewayBody, Interface, NetworkObject, Router, RouterBody, Subnet};
+    let network = stage.session().await.network().await.unwrap();
+    let known: Vec<NetworkObject> = network.list(&[("name", "public")]).await.unwrap();
+    let gateway = GatewayBody { network_id: known[0].id.clone(), enable_snat: None };
+    let wish = RouterBody {
+        name: Some("outside".to_owned()),
+        external_gateway_info: Some(gateway),
+        ..RouterBody::default()
+    };
+    let router: Router = network.create(&wish).await.unwrap();
+    let subnets: Vec<Subnet> = network.list(&[("name", "small-subnet")]).await.unwrap();
+    network.add_router_interface(&router.id, &Interface::Subnet(subnets[0].id.clone())).await.unwrap();
 }

@@ -320,3 +320,136 @@ async fn ac2_06_a_change_id_that_is_none_or_was_lost_means_a_comparison() {
         stage.holds_last_snapshot(&vm, "app01", BOOT).await;
     }
 }
+
+#[tokio::test]
+async fn ac1_08_a_first_copy_that_is_killed_half_way_goes_on_and_never_passes_for_complete() {
+    use osm_lab::vcenter::VCenterOptions;
+    let slow = |options| VCenterOptions { latency: std::time::Duration::from_millis(20), ..options };
+    let full = osm_lab::vcenter::DiskSeed::new(BOOT, 24 * MIB).with(0, noise(1, 24 * MIB));
+    let stage = Stage::with(slow, [osm_lab::vcenter::MachineSeed { disks: vec![full], ..app01() }]);
+    let vm = stage.vm("app01");
+    let words = ["--segment-mib", "2"];
+    let mut run = stage.start("seed", &words);
+    while stage.vcenter.folder_bytes() < 12 * MIB {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    run.kill().unwrap();
+    run.wait().unwrap();
+    let half = stage.metadata("app01-2000").await;
+    assert!(!half.contains_key("changeID") && half["osm_state"] == "seeding", "{half:?}");
+    let watermark: u64 = half["osm_seed_watermark"].parse().unwrap();
+    assert!(watermark >= 2 * MIB, "{half:?}");
+    // Before and after the watermark.
+    stage.guest_write(&vm, BOOT, 0, &noise(5, 4096));
+    stage.guest_write(&vm, BOOT, 20 * MIB, &noise(6, 4096));
+    stage.vcenter.clear_calls();
+    stage.succeeds("seed", &words);
+    stage.holds_last_snapshot(&vm, "app01", BOOT).await;
+    let read = stage.vcenter.folder_bytes();
+    assert!(
+        read <= 24 * MIB - watermark + MIB,
+        "{read} bytes were read again, of which {watermark} were there"
+    );
+}
+
+#[tokio::test]
+async fn ac1_09_a_delta_that_is_killed_is_applied_again_from_the_old_change_id() {
+    use osm_lab::vcenter::VCenterOptions;
+    let slow = |options| VCenterOptions { latency: std::time::Duration::from_millis(20), ..options };
+    let stage = Stage::with(slow, [app01()]);
+    let vm = stage.vm("app01");
+    stage.succeeds("seed", &[]);
+    let before = stage.metadata("app01-2000").await["changeID"].clone();
+    stage.guest_write(&vm, BOOT, 0, &noise(5, 20 * MIB));
+    stage.vcenter.clear_calls();
+    let mut run = stage.start("seed", &[]);
+    while stage.vcenter.folder_bytes() < 6 * MIB {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    run.kill().unwrap();
+    run.wait().unwrap();
+    assert_eq!(stage.metadata("app01-2000").await["changeID"], before);
+    stage.guest_write(&vm, BOOT, 2 * MIB, &noise(6, 4096));
+    stage.succeeds("seed", &[]);
+    stage.holds_last_snapshot(&vm, "app01", BOOT).await;
+    stage.at_rest(&vm);
+}
+
+#[tokio::test]
+async fn ac2_03_a_change_id_stands_on_the_volume_before_the_snapshot_is_removed_and_not_before_its_disk_is_copied()
+ {
+    use osm_lab::vcenter::{VFault, VFaultKind};
+    let stage = Stage::new([app01()]);
+    let vm = stage.vm("app01");
+    let sticks = VFault::new("RemoveSnapshot_Task", VFaultKind::Latency(std::time::Duration::from_secs(2)));
+    stage.vcenter.fault(sticks);
+    stage.vcenter.fault(
+        VFault::new("GET /folder", VFaultKind::Latency(std::time::Duration::from_millis(400))).times(4),
+    );
+    let run = stage.start("seed", &[]);
+    while stage.calls("GET /folder").len() < 2 {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    assert!(!stage.metadata("app01-2000").await.contains_key("changeID"));
+    while stage.calls("RemoveSnapshot_Task").is_empty() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    assert!(stage.metadata("app01-2000").await.contains_key("changeID"));
+    success(&run.wait_with_output().unwrap());
+    stage.holds_last_snapshot(&vm, "app01", BOOT).await;
+}
+
+#[tokio::test]
+async fn ac2_07_a_volume_that_says_nothing_but_whose_it_is_is_compared() {
+    let stage = Stage::new([app01()]);
+    let vm = stage.vm("app01");
+    stage.succeeds("seed", &[]);
+    let session = stage.session().await;
+    let storage = session.block_storage().await.unwrap();
+    let volume = stage.volume("app01-2000").await;
+    for key in volume.metadata.keys().filter(|key| *key != "osm") {
+        let path = format!("volumes/{}/metadata/{key}", volume.id);
+        storage.service().request("forget", osm_openstack::Method::DELETE, path).empty().await.unwrap();
+    }
+    stage.guest_write(&vm, BOOT, MIB, &noise(5, 4096));
+    let lines = stage.succeeds("seed", &[]);
+    assert!(warnings(&lines).contains("the migration kit made the volume"), "{}", warnings(&lines));
+    stage.holds_last_snapshot(&vm, "app01", BOOT).await;
+    assert_eq!(stage.volumes("app01-2000").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_seed_that_has_no_more_time_goes_on_in_the_next_window() {
+    use osm_lab::vcenter::{VFault, VFaultKind};
+    let full = osm_lab::vcenter::DiskSeed::new(BOOT, 24 * MIB).with(0, noise(1, 24 * MIB));
+    let stage = Stage::new([osm_lab::vcenter::MachineSeed { disks: vec![full], ..app01() }]);
+    let vm = stage.vm("app01");
+    let late = VFaultKind::Latency(std::time::Duration::from_millis(200));
+    stage.vcenter.fault(VFault::new("GET /folder", late).times(10_000));
+    let mut windows = 0;
+    loop {
+        windows += 1;
+        assert!(windows < 20, "it gets nowhere");
+        let until = (jiff::Timestamp::now() + jiff::Span::new().milliseconds(3500)).to_string();
+        let output = stage.work("seed", &["--segment-mib", "1", "--until", &until]).output().unwrap();
+        stage.at_rest(&vm);
+        if output.status.success() {
+            break;
+        }
+        assert_eq!(output.status.code(), Some(130), "{}", text(&output));
+        stage.guest_write(&vm, BOOT, windows * MIB, &noise(windows, 4096));
+    }
+    assert!(windows > 1, "one window was enough");
+    stage.holds_last_snapshot(&vm, "app01", BOOT).await;
+}
+
+#[tokio::test]
+async fn a_seed_is_repeated_until_a_pass_is_short_enough() {
+    let stage = Stage::new([app01()]);
+    let lines = stage.succeeds("seed", &["--max-downtime", "60"]);
+    assert_eq!(events(&lines, "pass_done").len(), 1);
+    let lines = stage.succeeds("seed", &["--passes", "3"]);
+    let passes = events(&lines, "pass_done");
+    assert_eq!(passes.iter().map(|pass| pass["pass"].as_u64().unwrap()).collect::<Vec<_>>(), [2, 3, 4]);
+    assert!(passes[0]["downtime_ms"].is_u64());
+}

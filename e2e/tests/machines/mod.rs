@@ -75,8 +75,8 @@ impl Stage {
         stage.inventory();
         let plan = data.join("machines.yml");
         let text = fs::read_to_string(&plan).unwrap();
-        assert!(text.contains("network: null"), "{text}");
-        fs::write(&plan, text.replace("network: null", "network: small-net")).unwrap();
+        assert!(text.contains(" network: null"), "{text}");
+        fs::write(&plan, text.replace(" network: null", " network: small-net")).unwrap();
         stage
     }
 

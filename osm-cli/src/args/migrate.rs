@@ -115,7 +115,7 @@ fn limit_of(text: &str) -> Result<(String, usize), String> {
     limit.ok_or_else(|| "write a label and how many, at least 1: type:ssd=2".to_owned())
 }
 
-fn time_of(text: &str) -> Result<Timestamp, String> {
+pub(super) fn time_of(text: &str) -> Result<Timestamp, String> {
     match text.parse::<Timestamp>() {
         Ok(time) => Ok(time),
         Err(_) => next(text, &Zoned::now())

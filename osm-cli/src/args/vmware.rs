@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use jiff::Timestamp;
 use osm_transfer::nbd::Fingerprint;
 
 use super::DataDirectory;
@@ -121,9 +122,42 @@ pub(crate) struct Machines {
     /// when not given.
     #[arg(long, value_name = "DIR")]
     pub(crate) scratch: Option<PathBuf>,
-    /// End a cutover once the disks are complete: no conversion, no server.
+    /// Only copy the disks: the machine is not stopped, its guest not converted, and there is no server.
     #[arg(long)]
     pub(crate) data_only: bool,
+    /// Cut over without bringing the copies up to date; the machine must be off.
+    #[arg(long)]
+    pub(crate) no_final_sync: bool,
+    /// Allow --no-final-sync of a machine that runs: what it has written since its last seed is lost.
+    #[arg(long, requires = "no_final_sync")]
+    pub(crate) accept_data_loss: bool,
+    /// So many passes of a seed, one after the other; with --max-downtime at most so many.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) passes: Option<u32>,
+    /// Seed again and again, until a pass takes no longer than this many seconds.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) max_downtime: Option<u64>,
+    /// End at this time, wherever the copies are: `2026-11-29T06:00:00Z`, or `06:00`. The next run goes on there.
+    #[arg(long, value_name = "TIME", value_parser = super::migrate::time_of)]
+    pub(crate) until: Option<Timestamp>,
+    /// How many disks of one ESXi host are read at once.
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub(crate) per_esxi_host: usize,
+    /// How many disks are read at once, all machines together.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) per_vcenter: usize,
+    /// Make a flavor where none is large enough; it takes an administrator.
+    #[arg(long)]
+    pub(crate) create_flavor: bool,
+    /// The new server must show this text on its console, such as `login:`.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) check_console: Option<String>,
+    /// The new server must answer on this TCP port, asked from the conversion host.
+    #[arg(long, value_name = "PORT")]
+    pub(crate) check_port: Option<u16>,
+    /// How many seconds it may take until the new server has come up.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub(crate) check_wait: u64,
     /// Do not read back what was written.
     #[arg(long)]
     pub(crate) no_read_back: bool,

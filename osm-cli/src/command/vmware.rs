@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result};
 use osm_migrate::agent::{self, Secret, VirtV2v};
 use osm_migrate::vars::KitVars;
 use osm_migrate::vmware::{Conversion, MachineMigration, MachineOptions, Phase};
-use osm_migrate::{Cancel, DataDir, Event, Vars};
+use osm_migrate::{BootCheck, Cancel, DataDir, Event, SeedOptions, Vars};
 use osm_vmware::{Machine, Session, SessionConfig};
 use secrecy::SecretString;
 use serde::Serialize;
@@ -141,6 +141,25 @@ fn options(arguments: &Machines) -> MachineOptions {
             }),
         },
         data_only: arguments.data_only,
+        final_sync: !arguments.no_final_sync,
+        accept_data_loss: arguments.accept_data_loss,
+        passes: arguments.passes.unwrap_or(if arguments.max_downtime.is_some() {
+            SeedOptions::MANY_PASSES
+        } else {
+            1
+        }),
+        max_downtime: arguments.max_downtime.map(Duration::from_secs),
+        until: arguments.until,
+        per_host: arguments.per_esxi_host,
+        per_vcenter: arguments.per_vcenter,
+        create_flavor: arguments.create_flavor,
+        boot_check: (arguments.check_console.is_some() || arguments.check_port.is_some()).then(|| {
+            BootCheck {
+                console: arguments.check_console.clone(),
+                port: arguments.check_port,
+                wait: Duration::from_secs(arguments.check_wait),
+            }
+        }),
         prove: !arguments.no_read_back,
         compare_all: arguments.compare_all,
         trust_kit: arguments.trust_kit_seed,

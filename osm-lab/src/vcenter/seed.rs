@@ -1,5 +1,7 @@
 //! What a machine is made of.
 
+use std::path::PathBuf;
+
 /// Whether a machine runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Power {
@@ -114,7 +116,9 @@ pub struct DiskSeed {
     pub kind: DiskKind,
     /// The datastore that it is on.
     pub datastore: String,
-    /// What is on it: offsets and bytes. Counts as written.
+    /// A file that it begins as a copy of, no longer than its capacity; what is no hole in it counts as written.
+    pub file: Option<PathBuf>,
+    /// What is on it besides: offsets and bytes. Counts as written.
     pub bytes: Vec<(u64, Vec<u8>)>,
 }
 
@@ -128,8 +132,16 @@ impl DiskSeed {
             sharing: None,
             kind: DiskKind::Flat,
             datastore: "ds".to_owned(),
+            file: None,
             bytes: Vec::new(),
         }
+    }
+
+    /// The same as a copy of a file.
+    #[must_use]
+    pub fn from_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.file = Some(file.into());
+        self
     }
 
     /// The same with these bytes at this offset.

@@ -77,6 +77,14 @@ impl MachineJob<'_> {
         self.mark_all(copies, &detail).await
     }
 
+    /// The kit says of the boot volume alone that its guest is converted; it is of all.
+    pub(super) async fn mark_rest(&self, copies: &Copies) -> Result<()> {
+        for record in copies.all().filter(|record| !record.converted) {
+            self.mark_converted(record).await?;
+        }
+        Ok(())
+    }
+
     async fn mark_all(&self, copies: &Copies, detail: &str) -> Result<Done<()>> {
         for record in copies.all() {
             self.mark_converted(record).await?;

@@ -96,6 +96,7 @@ impl MachineJob<'_> {
             prove: self.options().prove,
             segment: self.options().segment,
         };
+        let _place = self.limits.place(self.machine.host.as_deref()).await?;
         let read = match order.is_empty() {
             true => 0,
             false => {

@@ -1,11 +1,12 @@
 //! The work on one machine, under a claim.
 
 use std::future::Future;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use osm_model::machine::{Machine as Plan, MachinesFile};
 use osm_vmware::{Machine, Moref, Severity, Stopped};
 
+use super::limits::Limits;
 use super::volume::Copies;
 use super::{MachineMigration, MachineOptions, Phase};
 use crate::course::{Course, Done};
@@ -15,6 +16,7 @@ use crate::{Event, Outcome, Result, Step};
 pub(super) struct MachineJob<'a> {
     pub(super) migration: &'a MachineMigration,
     pub(super) dst: &'a Side,
+    pub(super) limits: &'a Limits,
     /// The machine's entry in the plan, and the plan.
     pub(super) plan: &'a Plan,
     pub(super) plans: &'a MachinesFile,
@@ -30,13 +32,13 @@ pub(super) type Ended = (Option<String>, Outcome);
 impl<'a> MachineJob<'a> {
     pub(super) fn new(
         migration: &'a MachineMigration,
-        dst: &'a Side,
+        (dst, limits): (&'a Side, &'a Limits),
         (plans, plan): (&'a MachinesFile, &'a Plan),
         machine: Machine,
         phase: Phase,
         course: Course<'a>,
     ) -> Self {
-        Self { migration, dst, plan, plans, moref: machine.moref(), machine, phase, course }
+        Self { migration, dst, limits, plan, plans, moref: machine.moref(), machine, phase, course }
     }
 
     pub(super) fn options(&self) -> &MachineOptions {
@@ -65,36 +67,79 @@ impl<'a> MachineJob<'a> {
             return Ok((None, Outcome::Skipped));
         }
         if copies.is_converted() {
-            return match self.phase {
-                Phase::Seed => Ok((None, Outcome::Unchanged)),
-                _ => Box::pin(self.become_server(&copies)).await,
+            return match self.becomes_server() {
+                false => Ok((None, Outcome::Unchanged)),
+                true => Box::pin(self.become_server(&copies)).await,
             };
         }
         self.remove_leftovers().await?;
         if self.phase.syncs() && !self.machine.change_tracking {
             self.step(Step::Snapshot, self.begin_tracking()).await?;
         }
-        let mut copies = copies;
-        if self.phase == Phase::CutOver && !self.vsphere().is_off(&self.moref).await? {
-            // What is copied now need not be while it is stopped.
-            copies = Box::pin(self.pass(copies)).await?;
-        }
-        if self.phase.moves() {
-            self.step(Step::StopSource, self.stop()).await?;
-        }
-        copies = Box::pin(self.pass(copies)).await?;
+        let copies = match self.phase {
+            Phase::Seed => Box::pin(self.seed(copies)).await?,
+            Phase::CutOver | Phase::Cold => Box::pin(self.bring_to_rest(copies)).await?,
+        };
         self.step(Step::DetachDestination, self.detach()).await?;
-        if !self.phase.moves() {
-            return Ok((None, Outcome::Seeded));
+        if self.phase.moves() && !self.becomes_server() {
+            let message = "its disks are copied; the machine was not stopped, its guest is not converted, and there is no \
+                           server, as asked";
+            self.course.warn(message).await;
         }
-        if self.options().data_only {
-            self.course
-                .warn("its disks are complete; neither its guest is converted nor a server made, as asked")
-                .await;
+        if !self.becomes_server() {
             return Ok((None, Outcome::Seeded));
         }
         Box::pin(self.convert(&copies)).await?;
         Box::pin(self.become_server(&copies)).await
+    }
+
+    /// Whether the machine is to become a server now.
+    fn becomes_server(&self) -> bool {
+        self.phase.moves() && !self.options().data_only
+    }
+
+    /// Pass after pass while the machine runs.
+    async fn seed(&self, mut copies: Copies) -> Result<Copies> {
+        let options = self.options();
+        for _ in 0..options.passes.max(1) {
+            let (now, took) = Box::pin(self.pass(copies)).await?;
+            copies = now;
+            if options.max_downtime.is_some_and(|wanted| took <= wanted) {
+                break;
+            }
+        }
+        Ok(copies)
+    }
+
+    /// Copies that are what the machine was when it stopped.
+    async fn bring_to_rest(&self, mut copies: Copies) -> Result<Copies> {
+        let options = self.options();
+        if !options.final_sync {
+            return self.as_they_are(copies).await;
+        }
+        let stops = self.becomes_server() && !self.vsphere().is_off(&self.moref).await?;
+        if stops && self.phase == Phase::CutOver {
+            // What is copied now need not be while it is stopped.
+            (copies, _) = Box::pin(self.pass(copies)).await?;
+        }
+        if self.becomes_server() {
+            self.step(Step::StopSource, self.stop()).await?;
+        }
+        Ok(Box::pin(self.pass(copies)).await?.0)
+    }
+
+    /// Copies that nothing is added to any more.
+    async fn as_they_are(&self, copies: Copies) -> Result<Copies> {
+        if !copies.are_synced() {
+            return Err(self.course.blocked("its disks have no complete copies", "seed it first"));
+        }
+        if !self.options().accept_data_loss && !self.vsphere().is_off(&self.moref).await? {
+            let message = "the machine runs: what it has written since its last seed would be lost";
+            return Err(self
+                .course
+                .blocked(message, "let the copies be brought up to date, or say --accept-data-loss"));
+        }
+        Ok(copies)
     }
 
     /// Whether the machine can be worked on, and what there is of it. Nothing is changed.
@@ -114,7 +159,7 @@ impl<'a> MachineJob<'a> {
             }
         }
         let copies = self.copies().await?;
-        let becomes_server = self.phase.moves() && !self.options().data_only;
+        let becomes_server = self.becomes_server();
         if becomes_server {
             self.resolve().await?;
         }
@@ -139,21 +184,29 @@ impl<'a> MachineJob<'a> {
         Ok(Done::new(copies, detail))
     }
 
-    /// Brings all copies to one point of the machine.
-    async fn pass(&self, copies: Copies) -> Result<Copies> {
+    /// Brings all copies to one point of the machine; tells how long that took.
+    async fn pass(&self, copies: Copies) -> Result<(Copies, Duration)> {
         let begun = Instant::now();
         let copies = self.step(Step::CreateVolumes, self.create(copies)).await?;
         let devices = self.step(Step::AttachDestination, self.attach(&copies)).await?;
         let snapshot = self.step(Step::Snapshot, self.take_snapshot()).await?;
         let copied = self.step(Step::CopyDisks, self.copy_disks(&copies, devices, &snapshot)).await?;
         self.step(Step::RemoveSnapshot, self.remove_snapshot(&snapshot)).await?;
-        let size = self.machine.disks.iter().map(|disk| disk.capacity).sum();
-        let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let took = begun.elapsed();
+        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let pass = copied.iter().map(|copied| copied.pass).max().unwrap_or(1);
-        let copied = copied.iter().map(|copied| copied.read).sum();
-        let workload = self.course.name.to_owned();
-        self.course.emit(Event::PassDone { workload, pass, size, copied, took_ms, downtime_ms: None }).await;
-        self.copies().await
+        self.course
+            .emit(Event::PassDone {
+                workload: self.course.name.to_owned(),
+                pass,
+                size: self.machine.disks.iter().map(|disk| disk.capacity).sum(),
+                copied: copied.iter().map(|copied| copied.read).sum(),
+                took_ms,
+                // A cutover is one more pass, and the time that the guest takes to stop.
+                downtime_ms: (pass > 1).then_some(took_ms),
+            })
+            .await;
+        Ok((self.copies().await?, took))
     }
 
     async fn stop(&self) -> Result<Done<()>> {

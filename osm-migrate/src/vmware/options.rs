@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::agent::VirtV2v;
-use crate::{Error, ErrorKind};
+use crate::{BootCheck, Error, ErrorKind};
 
 /// Where VDDK usually is.
 const VDDK: &str = "/usr/lib/vmware-vix-disklib";
@@ -92,8 +94,26 @@ pub struct MachineOptions {
     pub hard_off: bool,
     /// What makes guests fit for the destination, unless the plan says otherwise.
     pub conversion: Conversion,
-    /// End a cutover once the disks are complete: no conversion, no server.
+    /// Only copy the disks, whatever the phase: the machine is not stopped, its guest not converted, no server made.
     pub data_only: bool,
+    /// Bring the copies up to date before a cutover; without it the machine must be off.
+    pub final_sync: bool,
+    /// Allow a cutover without a last synchronisation of a machine that runs.
+    pub accept_data_loss: bool,
+    /// How often a seed copies what has changed; with `max_downtime` at most so often.
+    pub passes: u32,
+    /// Seed again and again, until a pass takes no longer than this.
+    pub max_downtime: Option<Duration>,
+    /// When to end, wherever the copies are: the next run goes on there.
+    pub until: Option<Timestamp>,
+    /// How many disks of one ESXi host are read at once.
+    pub per_host: usize,
+    /// How many disks are read at once, all machines together.
+    pub per_vcenter: usize,
+    /// Make a flavor where none is large enough; it takes an administrator.
+    pub create_flavor: bool,
+    /// How it is told that a server has come up; without it, ACTIVE suffices.
+    pub boot_check: Option<BootCheck>,
     /// Read back what was written.
     pub prove: bool,
     /// Compare every block, whatever is known.
@@ -124,6 +144,15 @@ impl Default for MachineOptions {
             hard_off: true,
             conversion: Conversion::VirtV2v(VirtV2v::default()),
             data_only: false,
+            final_sync: true,
+            accept_data_loss: false,
+            passes: 1,
+            max_downtime: None,
+            until: None,
+            per_host: 4,
+            per_vcenter: 20,
+            create_flavor: false,
+            boot_check: None,
             prove: true,
             compare_all: false,
             trust_kit: false,

@@ -3,11 +3,13 @@
 use std::pin::pin;
 
 use futures_util::{StreamExt as _, stream};
+use jiff::Timestamp;
 use osm_model::NameFilter;
 use osm_model::machine::{Machine, MachinesFile};
 use osm_vmware::Moref;
 
 use super::job::MachineJob;
+use super::limits::Limits;
 use super::record::Record;
 use super::{MachineMigration, Phase, volume};
 use crate::course::Course;
@@ -15,7 +17,7 @@ use crate::state::{Job, JobStatus, Owner};
 use crate::workload::attend::attend;
 use crate::workload::lease::{Lease, Subject};
 use crate::workload::side::Side;
-use crate::{Error, ErrorKind, Event, Outcome, Result, Step, Summary};
+use crate::{Cancel, Error, ErrorKind, Event, Outcome, Result, Step, Summary};
 
 impl MachineMigration {
     /// Seeds or moves the machines of the plan that pass the filter, by their name in vSphere.
@@ -44,10 +46,12 @@ impl MachineMigration {
         if !self.options.check {
             self.host.prepare().await?;
         }
+        let limits = Limits::new(self.options.per_vcenter, self.options.per_host);
         let mut works = Vec::new();
         for machine in wanted {
-            works.push(self.work_named(&dst, &plan, machine, phase));
+            works.push(self.work_named((&dst, &limits), &plan, machine, phase));
         }
+        let ends = self.options.until.map(|until| tokio::spawn(end_at(until, self.cancel.clone())));
         let mut summary = Summary::default();
         let mut works = pin!(stream::iter(works).buffer_unordered(self.options.machines.max(1)));
         while let Some((name, result)) = works.next().await {
@@ -55,6 +59,9 @@ impl MachineMigration {
                 Ok(outcome) => summary.count(outcome),
                 Err(error) => summary.fail(format!("machine {name}"), &error),
             }
+        }
+        if let Some(ends) = ends {
+            ends.abort();
         }
         Ok(summary)
     }
@@ -77,7 +84,7 @@ impl MachineMigration {
 
     async fn work_named(
         &self,
-        dst: &Side,
+        at: (&Side, &Limits),
         plan: &MachinesFile,
         machine: &Machine,
         phase: Phase,
@@ -85,7 +92,7 @@ impl MachineMigration {
         let name = machine.info.name.clone();
         let id = machine.info.instance_uuid.clone().unwrap_or_else(|| machine.info.moref.clone());
         self.events.emit(&Event::WorkloadStarted { workload: name.clone() });
-        let result = Box::pin(self.work_on(dst, plan, machine, &id, phase)).await;
+        let result = Box::pin(self.work_on(at, plan, machine, &id, phase)).await;
         if let Err(error) = &result {
             self.events.emit(&Event::WorkloadFailed {
                 workload: name.clone(),
@@ -100,7 +107,7 @@ impl MachineMigration {
 
     async fn work_on(
         &self,
-        dst: &Side,
+        at: (&Side, &Limits),
         plan: &MachinesFile,
         machine: &Machine,
         id: &str,
@@ -108,11 +115,11 @@ impl MachineMigration {
     ) -> Result<Outcome> {
         let name = machine.info.name.as_str();
         let found = self.find(machine).await.map_err(|error| error.with_workload(name))?;
-        let records = volume::records(dst, id).await.map_err(|error| error.with_workload(name))?;
-        let (claim, lease) = self.claim(dst, (id, name), &records).await?;
+        let records = volume::records(at.0, id).await.map_err(|error| error.with_workload(name))?;
+        let (claim, lease) = self.claim(at.0, (id, name), &records).await?;
         let told = (&self.state, &self.events, &self.data_dir);
         let course = Course::new(told, (id, name, name), claim.clone())?;
-        let job = MachineJob::new(self, dst, (plan, machine), found, phase, course);
+        let job = MachineJob::new(self, at, (plan, machine), found, phase, course);
         let ended = attend(
             &job.course,
             lease.as_ref(),
@@ -174,4 +181,11 @@ impl MachineMigration {
         };
         Ok(self.vsphere.machine(&moref.ok_or_else(gone)?).await?)
     }
+}
+
+/// Ends the run when its time is over.
+async fn end_at(until: Timestamp, cancel: Cancel) {
+    let left = until.duration_since(Timestamp::now());
+    tokio::time::sleep(left.try_into().unwrap_or_default()).await;
+    cancel.cancel();
 }

@@ -57,6 +57,13 @@ impl Copies {
         complete && self.all().any(|record| record.converted)
     }
 
+    /// Whether every disk has a complete copy.
+    pub(super) fn are_synced(&self) -> bool {
+        self.disks
+            .iter()
+            .all(|(_, record)| record.as_ref().is_some_and(|record| record.state == State::Synced))
+    }
+
     /// A volume that no cold migration made.
     pub(super) fn of_another_run(&self) -> Option<&str> {
         self.all().find(|record| !record.volume.metadata.contains_key(COLD)).map(Record::id)

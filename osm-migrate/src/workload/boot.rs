@@ -7,6 +7,7 @@ use osm_openstack::compute::Server;
 use osm_openstack::{ErrorKind as CloudError, Observation, Poll, wait_for};
 
 use super::job::Job;
+use super::side::Side;
 use super::tag;
 use crate::course::Done;
 use crate::{Error, ErrorKind, Result, Step};
@@ -51,55 +52,7 @@ impl Job<'_> {
 
     /// Why the server has not come up; none when it has.
     pub(super) async fn failure_to_boot(&self, id: &str, check: &BootCheck) -> Result<Done<Option<String>>> {
-        let mut seen = Vec::new();
-        if let Some(wanted) = &check.console {
-            if let Some(failure) = self.silent_console(id, wanted, check.wait).await? {
-                return Ok(Done::new(Some(failure.clone()), failure));
-            }
-            seen.push(format!("the console says `{wanted}`"));
-        }
-        if let Some(port) = check.port {
-            let addresses = self.fixed_addresses();
-            if !self.dst.host.probe(&addresses, port, check.wait).await? {
-                let failure = format!("port {port} of {} does not answer", addresses.join(", "));
-                return Ok(Done::new(Some(failure.clone()), failure));
-            }
-            seen.push(format!("port {port} answers"));
-        }
-        match self.dst.compute.server(id).await? {
-            Some(Server { status, .. }) if status == "ACTIVE" => {}
-            Some(Server { status, .. }) => return Ok(Done::silent(Some(format!("it is {status}")))),
-            None => return Ok(Done::silent(Some("it is gone".to_owned()))),
-        }
-        seen.push("it is ACTIVE".to_owned());
-        Ok(Done::new(None, seen.join(", ")))
-    }
-
-    async fn silent_console(&self, id: &str, wanted: &str, wait: Duration) -> Result<Option<String>> {
-        let last = Mutex::new(String::new());
-        let what = format!("console of server {id}");
-        let shown = wait_for(&what, wait, Poll::default(), || async {
-            let output = self.dst.compute.console(id, LINES).await?;
-            if output.contains(wanted) {
-                return Ok(Observation::Ready(()));
-            }
-            *last.lock().unwrap_or_else(PoisonError::into_inner) = output;
-            Ok(Observation::Pending("booting".to_owned()))
-        });
-        match shown.await {
-            Ok(()) => Ok(None),
-            Err(error) if error.kind() == CloudError::Timeout => {
-                let console = last.into_inner().unwrap_or_else(PoisonError::into_inner);
-                let mut lines: Vec<&str> = console.lines().rev().take(SHOWN).collect();
-                lines.reverse();
-                Ok(Some(format!(
-                    "after {} s its console does not say `{wanted}`, but ends with `{}`",
-                    wait.as_secs(),
-                    lines.join(" / ")
-                )))
-            }
-            Err(error) => Err(error.into()),
-        }
+        failure_to_boot(self.dst, id, check, &self.fixed_addresses()).await
     }
 
     fn fixed_addresses(&self) -> Vec<String> {
@@ -130,6 +83,63 @@ impl Job<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Why a server has not come up; none when it has. `addresses` are those that a port is asked on.
+pub(crate) async fn failure_to_boot(
+    dst: &Side,
+    id: &str,
+    check: &BootCheck,
+    addresses: &[String],
+) -> Result<Done<Option<String>>> {
+    let mut seen = Vec::new();
+    if let Some(wanted) = &check.console {
+        if let Some(failure) = silent_console(dst, id, wanted, check.wait).await? {
+            return Ok(Done::new(Some(failure.clone()), failure));
+        }
+        seen.push(format!("the console says `{wanted}`"));
+    }
+    if let Some(port) = check.port {
+        if !dst.host.probe(addresses, port, check.wait).await? {
+            let failure = format!("port {port} of {} does not answer", addresses.join(", "));
+            return Ok(Done::new(Some(failure.clone()), failure));
+        }
+        seen.push(format!("port {port} answers"));
+    }
+    match dst.compute.server(id).await? {
+        Some(Server { status, .. }) if status == "ACTIVE" => {}
+        Some(Server { status, .. }) => return Ok(Done::silent(Some(format!("it is {status}")))),
+        None => return Ok(Done::silent(Some("it is gone".to_owned()))),
+    }
+    seen.push("it is ACTIVE".to_owned());
+    Ok(Done::new(None, seen.join(", ")))
+}
+
+async fn silent_console(dst: &Side, id: &str, wanted: &str, wait: Duration) -> Result<Option<String>> {
+    let last = Mutex::new(String::new());
+    let what = format!("console of server {id}");
+    let shown = wait_for(&what, wait, Poll::default(), || async {
+        let output = dst.compute.console(id, LINES).await?;
+        if output.contains(wanted) {
+            return Ok(Observation::Ready(()));
+        }
+        *last.lock().unwrap_or_else(PoisonError::into_inner) = output;
+        Ok(Observation::Pending("booting".to_owned()))
+    });
+    match shown.await {
+        Ok(()) => Ok(None),
+        Err(error) if error.kind() == CloudError::Timeout => {
+            let console = last.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let mut lines: Vec<&str> = console.lines().rev().take(SHOWN).collect();
+            lines.reverse();
+            Ok(Some(format!(
+                "after {} s its console does not say `{wanted}`, but ends with `{}`",
+                wait.as_secs(),
+                lines.join(" / ")
+            )))
+        }
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -11,7 +11,7 @@
 //! continues where the last one was stopped.
 
 pub(crate) mod attend;
-mod boot;
+pub(crate) mod boot;
 mod cleanup;
 mod clouds;
 mod cold;

@@ -139,6 +139,8 @@ record! {
         disks: Vec<DiskParams>,
         /// The name or id of its flavor; none: the smallest that is large enough.
         flavor: Option<String>,
+        /// The name or id of the external network that its first port gets a floating IP of; none: it gets none.
+        floating_ip_pool: Option<String>,
         /// Properties of its boot volume, such as `hw_machine_type`; stronger than what is derived of the machine.
         image_metadata: BTreeMap<String, String>,
         /// The name of a keypair.

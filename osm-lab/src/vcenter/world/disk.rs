@@ -89,10 +89,16 @@ pub(crate) struct FrozenDisk {
 
 impl Disk {
     /// Makes the file of a disk, with what is on it.
-    pub(crate) fn create(facts: DiskFacts, live: PathBuf, bytes: &[(u64, Vec<u8>)]) -> io::Result<Self> {
-        disk::create(&live, facts.capacity)?;
+    pub(crate) fn create(facts: DiskFacts, live: PathBuf, seed: &DiskSeed) -> io::Result<Self> {
+        match &seed.file {
+            None => disk::create(&live, facts.capacity)?,
+            Some(file) if fs::metadata(file)?.len() > facts.capacity => {
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, "the file is longer than the disk"));
+            }
+            Some(file) => disk::copy(file, &live, facts.capacity)?,
+        }
         let mut made = Self { facts, live, tracking: None, change_id: None, last_frozen: None };
-        for (offset, bytes) in bytes {
+        for (offset, bytes) in &seed.bytes {
             made.write(*offset, bytes, false)?;
         }
         Ok(made)

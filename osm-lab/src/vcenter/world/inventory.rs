@@ -195,7 +195,7 @@ impl World {
         let taken = |path: &String| machine.disks.iter().any(|disk| disk.facts.path == *path);
         let path = names.into_iter().find(|path| !taken(path)).unwrap_or_default();
         let live = dir.join("disks").join(format!("{}-{}.img", machine.id, seed.key));
-        machine.disks.push(Disk::create(DiskFacts::new(seed, path), live, &seed.bytes)?);
+        machine.disks.push(Disk::create(DiskFacts::new(seed, path), live, seed)?);
         machine.disks.sort_by_key(|disk| disk.facts.key);
         Ok(())
     }
