@@ -14,6 +14,7 @@ mod one;
 mod results;
 mod server;
 mod table;
+mod vmware;
 
 use std::process::ExitCode;
 
@@ -26,6 +27,7 @@ usage: osm-benches copy [--rounds N] [--size-mib N] [--dir DIR] [--ours PROGRAM]
        osm-benches table [--cases NAME,..] [--rounds N] [--size-mib N] [--dir DIR] [--ours PROGRAM]
        osm-benches api [--rounds N] [--networks N] [--ours PROGRAM] [--clouds CLOUDS.YAML --src CLOUD --dst CLOUD]
        osm-benches fleet [--cases NAME,..] [--rounds N] [--dir DIR] [--ours PROGRAM]
+       osm-benches vmware [--cases NAME,..] [--rounds N] [--dir DIR] [--ours PROGRAM]
        osm-benches limits [--rounds N] [--size-mib N] [--dir DIR]
        osm-benches one SOURCE TARGET [--request-kib N] [--in-flight-mib N] [--connections N]
 
@@ -35,6 +37,7 @@ usage: osm-benches copy [--rounds N] [--size-mib N] [--dir DIR] [--ours PROGRAM]
   api    export and import of osm-cli beside plain requests, on the lab or on two clouds
   fleet  whole moves beside how OS Migrate moves the same disks, on the lab, in the cases of README.md: copy,
          downtime, control
+  vmware machines of a vSphere, on the lab, in the cases of README.md: delta, disks, inventory, unchanged, memory
   limits what the machine can do at most: memcpy, writes to fresh pages, sendfile and splice, without any NBD
   one    one copy with the library alone, as osm-cli copy does it";
 
@@ -57,6 +60,7 @@ fn run() -> Result<()> {
         Some("copy") => copy::run(&copy::Options::from_arguments(&mut arguments)?),
         Some("table") => table::run(&mut arguments),
         Some("fleet") => fleet::run(&mut arguments),
+        Some("vmware") => vmware::run(&mut arguments),
         Some("limits") => limits::run(&mut arguments),
         Some("one") => one::run(&mut arguments),
         _ => bail!("{USAGE}"),

@@ -51,6 +51,7 @@ async fn a_debian_guest_of_vmware_is_converted_and_boots_from_virtio() {
     assert_eq!(file(&disk, "/etc/fstab"), "/dev/sda1 / ext4 errors=remount-ro 0 1\n");
     let kernel = kernel(&disk);
     assert!(!modules(&disk, &kernel, dir.path()).contains("virtio"));
+    assert!(has_tools(&disk));
 
     let vcenter = VCenter::start(VCenterOptions::new(dir.path().join("vcenter"))).unwrap();
     let machine = MachineSeed {
@@ -79,6 +80,7 @@ async fn a_debian_guest_of_vmware_is_converted_and_boots_from_virtio() {
     let written = written.map(|line| line.repeat(128));
     assert!(vcenter.guest_write(&vm, BOOT, blocks[0], written[0].as_bytes()).unwrap(), "the guest runs");
     assert_eq!(copied(&stage.succeeds("seed", &[])), 64 << 10, "what was written since");
+    told("delta0");
     stage.holds("debian-2000", &vcenter.live_file(&vm, BOOT)).await;
     vcenter.on_shutdown(&vm, vec![(BOOT, blocks[1], written[1].clone().into_bytes())]);
     told("the delta is there");
@@ -94,6 +96,7 @@ async fn a_debian_guest_of_vmware_is_converted_and_boots_from_virtio() {
     let copy = stage.lab.dst().volume_file(&volume.id);
     assert_eq!(file(&copy, MARKER), written.concat(), "both writes arrived");
     assert_eq!(file(&copy, "/etc/fstab"), "/dev/vda1 / ext4 errors=remount-ro 0 1\n");
+    assert!(!has_tools(&copy));
     let modules = modules(&copy, &kernel, stage.dir.path());
     assert!(modules.contains("virtio_blk") && modules.contains("virtio_net"), "{modules}");
 
@@ -114,8 +117,10 @@ fn with_virt_v2v(plain: Command, disk: &Path) -> Command {
         command.env(name, value.unwrap());
     }
     command.env("LIBGUESTFS_BACKEND", "direct").env("LIBGUESTFS_BACKEND_SETTINGS", "force_tcg");
-    // What libguestfs runs is made once for all tests of a machine.
-    command.env("LIBGUESTFS_CACHEDIR", disk.parent().unwrap()).stdin(Stdio::null());
+    // libguestfs runs with the guest's kernel, whatever this machine has, and what it makes of it is made once.
+    let beside = disk.parent().unwrap();
+    command.env("SUPERMIN_KERNEL", beside.join("vmlinuz")).env("SUPERMIN_MODULES", beside.join("modules"));
+    command.env("LIBGUESTFS_CACHEDIR", beside).stdin(Stdio::null());
     command
 }
 
@@ -134,6 +139,11 @@ fn debugfs(disk: &Path, request: &str) -> String {
 
 fn file(disk: &Path, path: &str) -> String {
     debugfs(disk, &format!("cat {path}"))
+}
+
+/// Whether open-vm-tools are there.
+fn has_tools(disk: &Path) -> bool {
+    debugfs(disk, "stat /usr/bin/vmtoolsd").contains("Inode:")
 }
 
 /// Where the blocks of a file are on the disk.

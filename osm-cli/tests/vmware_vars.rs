@@ -224,8 +224,23 @@ async fn ac7_06_a_conversion_that_is_skipped_leaves_no_server() {
     stage.lab.dst().clear_requests();
     let lines = succeeds(&stage, "migrate", "cbt_sync: true\ncutover: true\nskip_conversion: true\n", &[]);
     assert_eq!(outcome(&lines), "seeded");
-    assert!(warnings(&lines).contains("neither its guest is converted nor a server made"));
+    assert!(warnings(&lines).contains("there is no server"), "{}", warnings(&lines));
     assert!(made(&stage, "/servers").is_empty());
+}
+
+#[tokio::test]
+async fn ac7_06_a_cutover_without_a_last_pass_is_asked_for_by_a_variable_of_its_own() {
+    let stage = Stage::new([app01()]);
+    let vm = stage.vm("app01");
+    succeeds(&stage, "migrate", "cbt_sync: true\n", &[]);
+    let more = "cbt_sync: true\ncutover: true\nimport_workloads_final_sync: false\n";
+    let (_, said) = fails(&stage, "migrate", more, &[]);
+    assert!(said.contains("would be lost"), "{said}");
+    assert!(stage.runs(&vm));
+    stage.vcenter.clear_calls();
+    let lines = succeeds(&stage, "migrate", &format!("{more}import_workloads_accept_data_loss: yes\n"), &[]);
+    assert_eq!(outcome(&lines), "created");
+    assert!(stage.calls("CreateSnapshot_Task").is_empty());
 }
 
 #[tokio::test]

@@ -239,7 +239,7 @@ impl MachineJob<'_> {
         words.extend(frozen.disk.uuid.clone().map(|uuid| (record::BACKING.to_owned(), uuid)));
         words.extend(foreign.map(|hash| (record::SNAPSHOTS.to_owned(), hash.to_owned())));
         words.extend(frozen.change_id.as_ref().map(|id| (record::CHANGE_ID.to_owned(), id.to_string())));
-        if known.volume.metadata.get(record::CONVERTED).is_none() {
+        if !known.volume.metadata.contains_key(record::CONVERTED) {
             words.insert(record::CONVERTED.to_owned(), "false".to_owned());
         }
         self.dst.tag_volume(known.id(), words).await?;

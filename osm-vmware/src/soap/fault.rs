@@ -56,7 +56,9 @@ impl From<Fault> for Error {
             _ => ErrorKind::Refused,
         };
         let named = if fault.kind.is_empty() { "a fault" } else { &fault.kind };
-        let error = Self::new(kind, format!("{named}: {}", fault.message)).with_fault(Told {
+        // The text is often the same whatever the reason; the key tells it.
+        let key = fault.keys.first().map(|key| format!(" ({key})")).unwrap_or_default();
+        let error = Self::new(kind, format!("{named}: {}{key}", fault.message)).with_fault(Told {
             kind: fault.kind.clone(),
             keys: fault.keys,
             property: fault.detail.text_at(&["invalidProperty"]).map(str::to_owned),

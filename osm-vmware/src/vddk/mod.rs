@@ -72,6 +72,11 @@ impl Vddk {
         if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
             return Err(Error::new(ErrorKind::Unsupported, "VDDK is for x86-64 Linux alone"));
         }
+        if cfg!(target_feature = "crt-static") {
+            let message = "this osm-cli is linked statically, and so can load no library";
+            return Err(Error::new(ErrorKind::Unsupported, message)
+                .with_hint("name one that is not in OSM_AGENT_BINARY, or let disks be read in another way"));
+        }
         let control = Control::start(&options.libdir)?;
         let (server, machine, compression) =
             (options.server.clone(), options.machine.clone(), options.compression);

@@ -30,7 +30,14 @@ pub(super) fn fill_in(arguments: &mut Machines, vars: Option<&Vars>, kit: &KitVa
     if let Some(folder) = kit.library.clone().filter(|_| arguments.ways.is_empty()) {
         arguments.ways = vec![Way::Vddk(folder), Way::Datastore];
     }
-    arguments.data_only |= kit.data_only;
+    for (typed, said) in [
+        (&mut arguments.data_only, kit.data_only),
+        (&mut arguments.no_final_sync, kit.no_final_sync),
+        (&mut arguments.accept_data_loss, kit.accept_data_loss),
+        (&mut arguments.create_flavor, kit.create_flavor),
+    ] {
+        *typed |= said;
+    }
     arguments.virt_v2v_words.splice(0..0, kit.words.iter().cloned());
     // The last one of a datastore counts.
     arguments.volume_types.splice(0..0, kit.volume_types.clone());

@@ -42,6 +42,10 @@ pub struct KitVars {
     pub cbt_sync: bool,
     /// Whether machines are stopped and become servers.
     pub cutover: bool,
+    /// Whether a cutover takes the copies as they are.
+    pub no_final_sync: bool,
+    /// Whether it may do so while the machine runs.
+    pub accept_data_loss: bool,
     /// The entry of a clouds.yaml that is the destination, where no credentials are given.
     pub dst: Option<String>,
     /// The type of new volumes.
@@ -54,6 +58,8 @@ pub struct KitVars {
     pub library: Option<PathBuf>,
     /// Whether a cutover ends once the disks are complete.
     pub data_only: bool,
+    /// Whether a flavor is made where none is large enough.
+    pub create_flavor: bool,
     /// Further words for virt-v2v.
     pub words: Vec<String>,
     /// What goes into the plan where it says nothing.
@@ -77,6 +83,8 @@ impl KitVars {
             },
             cbt_sync: flag(document, &["import_workloads_cbt_sync", "cbt_sync"])?.unwrap_or(false),
             cutover: flag(document, &["import_workloads_cutover", "cutover"])?.unwrap_or(false),
+            no_final_sync: document.flag("import_workloads_final_sync")? == Some(false),
+            accept_data_loss: document.flag("import_workloads_accept_data_loss")?.unwrap_or(false),
             dst: cloud::entry(document),
             volume_type: given(document, &["import_workloads_cinder_volume_type", "cinder_volume_type"])?,
             volume_types: volume_types(document)?,
@@ -88,6 +96,7 @@ impl KitVars {
             .map(PathBuf::from),
             data_only: flag(document, &["import_workloads_skip_conversion", "skip_conversion"])?
                 .unwrap_or(false),
+            create_flavor: document.flag("use_existing_flavor")? == Some(false),
             words: words(document)?,
             plan: PlanVars::read(document)?,
         })

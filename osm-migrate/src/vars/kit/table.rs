@@ -39,6 +39,8 @@ pub(in crate::vars) const KIT: &[(&str, Support)] = &[
     ("cbt_sync", Used),
     ("import_workloads_cutover", Used),
     ("cutover", Used),
+    ("import_workloads_final_sync", Used),
+    ("import_workloads_accept_data_loss", Used),
     ("import_workloads_skip_conversion", Used),
     ("skip_conversion", Used),
     ("import_workloads_converted", Ignored("the volumes themselves say whether they are converted")),
@@ -87,7 +89,7 @@ pub(in crate::vars) const KIT: &[(&str, Support)] = &[
     ("flavor_uuid", Used),
     ("flavor_name_or_uuid", Used),
     ("ssh_key_name", Used),
-    ("use_existing_flavor", Fitting(true, "no flavor is made: name one in `flavor` of machines.yml")),
+    ("use_existing_flavor", Used),
     (
         "os_migrate_create_network_port",
         Fitting(true, "ports are always made, so that cards keep their MAC addresses"),

@@ -93,7 +93,9 @@ fn flags_are_what_ansible_takes_for_them_and_long_names_count_more() {
     }
     let both =
         kit("cutover: true\nimport_workloads_cutover: false\nvm_name: one\nvms_list: [two]\n").unwrap();
-    assert!(!both.cutover);
+    assert!(!both.cutover && !both.no_final_sync && !both.create_flavor);
+    let rare = kit("import_workloads_final_sync: no\nuse_existing_flavor: no\n").unwrap();
+    assert!(rare.no_final_sync && rare.create_flavor && !rare.accept_data_loss);
     assert_eq!(both.machines, Some(vec!["one".to_owned()]));
 }
 
