@@ -6,7 +6,7 @@
 mod machines;
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use machines::*;
 
@@ -36,7 +36,7 @@ fn converter(stage: &Stage, status: i32) -> PathBuf {
     path
 }
 
-fn words<'w>(program: &'w PathBuf, stage: &'w Stage) -> Vec<&'w str> {
+fn words<'w>(program: &'w Path, stage: &'w Stage) -> Vec<&'w str> {
     let scratch = stage.dir.path().to_str().unwrap();
     vec!["--convert", "virt-v2v", "--virt-v2v", program.to_str().unwrap(), "--scratch", scratch]
 }

@@ -231,7 +231,7 @@ async fn ac4_01_a_volume_that_is_there_is_an_error_without_sync() {
 }
 
 #[tokio::test]
-async fn ac4_03_a_later_disks_volume_is_seen_before_anything_is_made() {
+async fn ac4_03_04_a_later_disks_volume_is_seen_before_anything_is_made() {
     use osm_openstack::block_storage::CreateVolume;
     let stage = Stage::new([app01()]);
     let storage = stage.session().await.block_storage().await.unwrap();
@@ -252,7 +252,7 @@ async fn ac4_03_a_later_disks_volume_is_seen_before_anything_is_made() {
 }
 
 #[tokio::test]
-async fn ac5_01_a_converted_machine_is_left_alone() {
+async fn ac5_01_02_a_converted_machine_is_left_alone() {
     let stage = Stage::new([app01()]);
     let vm = stage.vm("app01");
     stage.succeeds("seed", &[]);
@@ -290,14 +290,22 @@ async fn ac5_04_a_converted_machine_without_a_server_gets_one() {
 }
 
 #[tokio::test]
-async fn ac6_02_every_guest_is_off_before_the_last_snapshot() {
+async fn ac6_02_03_05_07_08_every_guest_is_off_once_before_the_last_snapshot_of_all_its_disks() {
     for seed in [windows(), app01()] {
         let stage = Stage::new([seed]);
         let vm = stage.vm("app01");
         stage.succeeds("migrate", &[]);
-        assert_eq!(stage.order(&TURNS), ["ShutdownGuest", "CreateSnapshot_Task", "RemoveSnapshot_Task"]);
+        let last = ["ShutdownGuest", "CreateSnapshot_Task", "RemoveSnapshot_Task"];
+        assert_eq!(stage.order(&TURNS), last);
         assert!(!stage.runs(&vm));
     }
+    let stage = Stage::new([windows()]);
+    stage.succeeds("seed", &[]);
+    stage.vcenter.clear_calls();
+    stage.succeeds("migrate", &["--cbt-sync", "--cutover"]);
+    let warm = ["CreateSnapshot_Task", "RemoveSnapshot_Task"];
+    let last = ["ShutdownGuest", "CreateSnapshot_Task", "RemoveSnapshot_Task"];
+    assert_eq!(stage.order(&TURNS), [&warm[..], &last].concat());
 }
 
 #[tokio::test]

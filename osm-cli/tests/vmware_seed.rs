@@ -106,7 +106,7 @@ async fn ac1_05_what_was_zeroed_reads_as_zeroes() {
 }
 
 #[tokio::test]
-async fn ac1_06_a_windows_machine_is_not_stopped_either() {
+async fn ac1_06_ac6_01_a_windows_machine_is_not_stopped_either() {
     let stage = Stage::new([windows()]);
     let vm = stage.vm("app01");
     for _ in 0..2 {
@@ -256,7 +256,7 @@ async fn ac1_14_a_volume_of_somebody_else_is_not_touched() {
 }
 
 #[tokio::test]
-async fn ac2_01_each_volume_says_the_change_id_of_its_disk_after_each_pass() {
+async fn ac2_01_02_each_volume_says_the_change_id_of_its_disk_after_each_pass() {
     let stage = Stage::new([app01()]);
     let vm = stage.vm("app01");
     let mut before = Default::default();

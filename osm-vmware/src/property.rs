@@ -103,7 +103,7 @@ impl Session {
     }
 }
 
-fn read(content: &Element) -> Result<Found> {
+pub(crate) fn read(content: &Element) -> Result<Found> {
     let object = reference(content, "obj");
     let object = object.ok_or_else(|| Error::new(ErrorKind::BadResponse, "an object without a reference"))?;
     let property = |set: &Element| Some((set.text_at(&["name"])?.to_owned(), set.child("val")?.clone()));

@@ -25,6 +25,10 @@ pub(super) fn run(dir: &Path, rounds: u32) -> Result<()> {
     let folder = tempfile::Builder::new().prefix("osm-bench-").tempdir_in(dir)?;
     let vcenter = vcenter(folder.path(), FAR, [machine("app01", 1, SIZE, 1 << 20)])?;
     let areas = random_areas();
+    let vm = "app01";
+    for area in &areas {
+        vcenter.guest_write(vm, 2000, area.offset, &super::bytes(area.len))?;
+    }
     super::head(&format!(
         "delta: {} areas of 64 KiB of a disk of {} GiB, each answer after {} ms",
         areas.len(),

@@ -111,7 +111,7 @@ fn stage() -> (VCenter, Stage) {
 }
 
 #[tokio::test]
-async fn no_process_log_file_or_request_of_a_run_tells_a_secret() {
+async fn kit_b08_no_process_log_file_or_request_of_a_run_tells_a_secret() {
     let (vcenter, stage) = stage();
     let password = Password::new(VCenter::PASSWORD);
     // There is something to be seen for a while.

@@ -13,7 +13,7 @@ use super::DataDirectory;
 pub(crate) enum Vmware {
     /// Tell which machines there are, with their disks and network cards, and what stands in the way of migrating them.
     /// Nothing is changed there. With --data-dir, machines.yml gets them, to be edited; what was edited stays.
-    Inventory(Inventory),
+    Inventory(Box<Inventory>),
     /// Copy the disks of machines while they run; again, it copies what has changed since.
     Seed(Box<Machines>),
     /// Move machines that have been seeded: stop, copy what has changed, convert, create the server.

@@ -25,7 +25,7 @@ use crate::{exit, output};
 
 pub(crate) async fn run(globals: &Globals<'_>, arguments: Vmware) -> Result<ExitCode> {
     match arguments {
-        Vmware::Inventory(inventory) => take_inventory(globals, inventory).await,
+        Vmware::Inventory(inventory) => take_inventory(globals, *inventory).await,
         Vmware::Seed(machines) => work(globals, *machines, |_| Phase::Seed).await,
         Vmware::Cutover(machines) => work(globals, *machines, |_| Phase::CutOver).await,
         Vmware::Migrate(migrate) => {
@@ -168,7 +168,6 @@ fn options(arguments: &Machines) -> MachineOptions {
         zone: arguments.zone.clone(),
         timeout: arguments.timeout.map_or(usual.timeout, Duration::from_secs),
         segment: arguments.segment_mib.max(1) << 20,
-        ..usual
     }
 }
 

@@ -187,7 +187,7 @@ impl<'a> MachineJob<'a> {
     /// Brings all copies to one point of the machine; tells how long that took.
     async fn pass(&self, copies: Copies) -> Result<(Copies, Duration)> {
         let begun = Instant::now();
-        let copies = self.step(Step::CreateVolumes, self.create(copies)).await?;
+        let copies = Box::pin(self.step(Step::CreateVolumes, self.create(copies))).await?;
         let devices = self.step(Step::AttachDestination, self.attach(&copies)).await?;
         let snapshot = self.step(Step::Snapshot, self.take_snapshot()).await?;
         let copied = self.step(Step::CopyDisks, self.copy_disks(&copies, devices, &snapshot)).await?;

@@ -53,6 +53,6 @@ mod tests {
         let full = tokio::time::timeout(Duration::from_millis(20), limits.place(Some("host-11")));
         assert!(full.await.is_err(), "the vCenter has no place left");
         drop(first);
-        limits.place(Some("host-9")).await.unwrap();
+        drop(limits.place(Some("host-9")).await.unwrap());
     }
 }

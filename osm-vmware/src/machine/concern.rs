@@ -80,6 +80,24 @@ pub(super) fn of(machine: &Machine, needs_consolidation: bool) -> Vec<Concern> {
             say(Severity::Cold, named(&format!("is kept as {}: no record of its changes", disk.backing)));
         }
     }
+    if machine.connection.as_deref().is_some_and(|state| state != "connected") {
+        let state = machine.connection.as_deref().unwrap_or_default();
+        say(Severity::Blocking, format!("its host is {state}: nothing can be read from it"));
+    }
+    if machine.power.as_deref() == Some("suspended") {
+        say(
+            Severity::Blocking,
+            "it is suspended: resume it or switch it off, what it has in memory is lost".to_owned(),
+        );
+    }
+    for device in &machine.left_behind {
+        say(Severity::Note, format!("its {device} cannot be carried over"));
+    }
+    let runs = machine.power.as_deref() == Some("poweredOn");
+    if runs && machine.tools.as_deref() != Some("guestToolsRunning") {
+        let message = "VMware Tools do not run: its guest cannot be asked to shut down, and does not tell its addresses";
+        say(Severity::Note, message.to_owned());
+    }
     if needs_consolidation {
         say(
             Severity::Note,

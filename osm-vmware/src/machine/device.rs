@@ -57,6 +57,20 @@ pub struct Nic {
     pub addresses: Vec<String>,
 }
 
+/// Devices that belong to their host, or hold keys that stay there.
+const BOUND: [&str; 5] = [
+    "VirtualTPM",
+    "VirtualPCIPassthrough",
+    "VirtualSriovEthernetCard",
+    "VirtualUSB",
+    "VirtualSCSIPassthrough",
+];
+
+/// The types of the devices that cannot be carried over.
+pub(super) fn left_behind(devices: &[Element]) -> Vec<String> {
+    devices.iter().map(|device| &device.kind).filter(|kind| BOUND.contains(&kind.as_str())).cloned().collect()
+}
+
 /// The disks, by controller and place: so the guest sees them.
 pub(crate) fn disks(devices: &[Element]) -> Vec<VirtualDisk> {
     let controllers: BTreeMap<&str, (&Element, i64)> = devices

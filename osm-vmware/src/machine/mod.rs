@@ -10,14 +10,14 @@ pub use self::concern::{Concern, Severity};
 pub use self::device::{Nic, VirtualDisk};
 
 pub(crate) use self::device::disks;
-use self::device::{add_addresses, nics};
+use self::device::{add_addresses, left_behind, nics};
 use crate::property::Found;
 use crate::session::Session;
 use crate::soap::Element;
 use crate::{Moref, Result};
 
 /// What is asked of each machine.
-const PATHS: [&str; 20] = [
+const PATHS: [&str; 21] = [
     "name",
     "config.uuid",
     "config.instanceUuid",
@@ -38,6 +38,7 @@ const PATHS: [&str; 20] = [
     "guest.toolsRunningStatus",
     "guest.net",
     "runtime.host",
+    "runtime.connectionState",
 ];
 
 /// A virtual machine.
@@ -77,6 +78,10 @@ pub struct Machine {
     pub change_tracking: bool,
     /// `guestToolsRunning`, ...
     pub tools: Option<String>,
+    /// Whether its ESXi host answers its vCenter: `connected`.
+    pub connection: Option<String>,
+    /// Devices that cannot be carried over: `VirtualTPM`, `VirtualPCIPassthrough`.
+    pub left_behind: Vec<String>,
     /// How many snapshots it has.
     pub snapshots: usize,
     /// Its disks, in the order in which its guest sees them.
@@ -142,6 +147,8 @@ impl Machine {
             encrypted: found.get("config.keyId").is_some(),
             change_tracking: flag("config.changeTrackingEnabled"),
             tools: text("guest.toolsRunningStatus"),
+            connection: text("runtime.connectionState"),
+            left_behind: left_behind(devices),
             snapshots: found.get("snapshot").map_or(0, |tree| count(tree, "rootSnapshotList")),
             disks: disks(devices),
             nics: nics(devices),
@@ -157,4 +164,28 @@ impl Machine {
 /// How many snapshots a list and the lists below it have.
 fn count(holder: &Element, list: &str) -> usize {
     holder.all(list).map(|snapshot| 1 + count(snapshot, "childSnapshotList")).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::soap::Element;
+
+    fn of(guest_id: &str, guest: &str) -> Machine {
+        let text = format!(
+            r#"<objects><obj type="VirtualMachine">vm-1</obj>
+            <propSet><name>config.guestId</name><val>{guest_id}</val></propSet>
+            <propSet><name>config.guestFullName</name><val>{guest}</val></propSet></objects>"#
+        );
+        Machine::read(&crate::property::read(&Element::parse(&text).unwrap()).unwrap())
+    }
+
+    #[test]
+    fn ac6_06_windows_is_known_by_either_name() {
+        assert!(of("windows2019srv_64Guest", "Microsoft Windows Server 2019 (64-bit)").is_windows());
+        assert!(of("winNetStandardGuest", "Microsoft Windows Server 2003 Standard (32-bit)").is_windows());
+        assert!(of("windows9Server64Guest", "").is_windows());
+        assert!(!of("rhel9_64Guest", "Red Hat Enterprise Linux 9 (64-bit)").is_windows());
+        assert!(!of("", "").is_windows());
+    }
 }

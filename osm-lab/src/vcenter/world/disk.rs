@@ -182,3 +182,30 @@ impl FrozenDisk {
 pub(crate) fn forget(file: &Path) {
     let _ = fs::remove_file(file);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vcenter::world::tracking::Since;
+
+    #[test]
+    fn a_disk_begins_as_a_copy_of_a_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, live) = (dir.path().join("file"), dir.path().join("live"));
+        disk::create(&file, 1 << 20).unwrap();
+        File::options().write(true).open(&file).unwrap().write_all_at(b"a guest", 300_000).unwrap();
+        let make = |capacity| {
+            let seed = DiskSeed::new(2000, capacity).from_file(&file).with(0, *b"more");
+            Disk::create(DiskFacts::new(&seed, "app/app".to_owned()), live.clone(), &seed)
+        };
+        let mut made = make(2 << 20).unwrap();
+        made.track(true).unwrap();
+        let bytes = fs::read(&live).unwrap();
+        assert_eq!((bytes.len(), &bytes[..4]), (2 << 20, &b"more"[..]));
+        assert_eq!(&bytes[300_000..300_007], b"a guest");
+        let tracking = made.tracking.unwrap();
+        assert_eq!(tracking.next(Since::Ever, 1, 2 << 20), Some((1, 64 << 10)));
+        assert_eq!(tracking.next(Since::Ever, 64 << 10, 2 << 20), Some((256 << 10, 320 << 10)));
+        assert_eq!(make(1 << 19).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    }
+}
