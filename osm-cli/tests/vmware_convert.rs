@@ -1,6 +1,6 @@
 //! The conversion of a guest, by a program that stands for virt-v2v-in-place: it writes to the overlays, or fails half
 //! way. Needs qemu-img and qemu-io.
-
+#![cfg(feature = "demo")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
 
 mod machines;

@@ -1,5 +1,5 @@
 //! AC3 to AC6: machines are cut over, and what is there already is left as it is.
-
+#![cfg(feature = "demo")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
 
 mod machines;

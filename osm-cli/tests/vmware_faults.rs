@@ -1,5 +1,5 @@
 //! What stands in the way of a machine, and what happens to it between two passes.
-
+#![cfg(feature = "demo")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
 
 mod machines;

@@ -1,6 +1,6 @@
 //! B1 to B16: where the VMware migration kit loses data or its user, and this must not. Each test describes the kit's
 //! behaviour that it fails for.
-
+#![cfg(feature = "demo")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
 
 mod machines;

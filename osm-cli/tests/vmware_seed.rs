@@ -1,5 +1,5 @@
 //! AC1 and AC2: machines are seeded while they run, and the volumes say what they contain.
-
+#![cfg(feature = "demo")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
 
 mod machines;

@@ -1,5 +1,5 @@
 //! AC7: the variables of the VMware migration kit, with the real program on the lab.
-
+#![cfg(feature = "demo")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
 
 mod machines;

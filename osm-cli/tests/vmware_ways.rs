@@ -1,5 +1,5 @@
 //! The ways to the bytes of a machine's disks: each seeds, brings up to date and cuts over alike.
-
+#![cfg(feature = "demo")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
 
 mod machines;
