@@ -23,6 +23,8 @@ async fn ac1_01_a_first_run_copies_all_disks_of_a_machine_that_runs() {
         assert_eq!(volume.metadata["converted"], "false");
     }
     assert_eq!(events(&lines, "workload_done")[0]["outcome"], "seeded");
+    let ids = [stage.volume("app01-2000").await.id, stage.volume("app01-2001").await.id];
+    assert_eq!(events(&lines, "machine_volumes")[0]["volumes"], serde_json::json!(ids));
     // What was never written is not read.
     assert!(copied(&lines) < 8 * MIB, "{} bytes were read", copied(&lines));
 }

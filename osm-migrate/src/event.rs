@@ -124,6 +124,13 @@ pub enum Event {
         /// The root of the hash, in hex.
         digest: String,
     },
+    /// The volumes that a machine's disks are copied to.
+    MachineVolumes {
+        /// The machine's name.
+        workload: String,
+        /// Their ids, in the order in which the guest sees the disks.
+        volumes: Vec<String>,
+    },
     /// A workload is done.
     WorkloadDone {
         /// Its name.

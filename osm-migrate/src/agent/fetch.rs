@@ -26,6 +26,9 @@ use super::stdio::Reader;
 use super::{FetchArgs, vddk};
 use crate::{Error, ErrorKind, Result};
 
+/// Bytes under way at once: several disks are fetched on one host, and each byte is held in a few places.
+const IN_FLIGHT: usize = 2 << 20;
+
 pub(super) async fn run(args: FetchArgs, order: Reader, reporter: Reporter) -> Result<()> {
     let mut orders = BufReader::new(order);
     let order = FetchOrder::read(&mut orders).await?;
@@ -137,6 +140,7 @@ impl<'o> Work<'o> {
             .source(source)
             .sink(Arc::clone(&self.sink))
             .areas(areas)
+            .in_flight(IN_FLIGHT)
             .progress(Arc::new(Part(Arc::clone(&self.progress))));
         let done = transfer.build()?.run().await?;
         self.progress.add(done.copied, done.zeroed);

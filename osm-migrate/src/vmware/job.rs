@@ -62,6 +62,15 @@ impl<'a> MachineJob<'a> {
     }
 
     pub(super) async fn run(&self) -> Result<Ended> {
+        let ended = self.work().await?;
+        let volumes: Vec<String> = self.copies().await?.all().map(|record| record.id().to_owned()).collect();
+        if !volumes.is_empty() {
+            self.course.emit(Event::MachineVolumes { workload: self.course.name.to_owned(), volumes }).await;
+        }
+        Ok(ended)
+    }
+
+    async fn work(&self) -> Result<Ended> {
         let copies = self.step(Step::Preflight, self.look()).await?;
         if self.options().check {
             return Ok((None, Outcome::Skipped));
