@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::Machine;
+use super::device::PHYSICAL;
 
 /// How grave a concern is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -70,13 +71,16 @@ pub(super) fn of(machine: &Machine, needs_consolidation: bool) -> Vec<Concern> {
         if disk.capacity == 0 {
             say(Severity::Blocking, named("tells no capacity"));
         }
+        // Every copy is of a snapshot, that of a machine at rest, too.
         if disk.mode.as_deref().is_some_and(|mode| mode.starts_with("independent")) {
-            say(Severity::Cold, named("is independent: snapshots leave it out"));
+            say(Severity::Blocking, named("is independent: snapshots leave it out; make it dependent"));
         }
         if disk.shared {
-            say(Severity::Cold, named("is shared with other machines: there are no snapshots of it"));
+            say(Severity::Blocking, named("is shared with other machines: there are no snapshots of it"));
         }
-        if !TRACKED.contains(&disk.backing.as_str()) {
+        if disk.backing.ends_with(PHYSICAL) {
+            say(Severity::Blocking, named("is a raw device in physical mode: there are no snapshots of it"));
+        } else if !TRACKED.contains(&disk.backing.as_str()) {
             say(Severity::Cold, named(&format!("is kept as {}: no record of its changes", disk.backing)));
         }
     }
@@ -112,7 +116,10 @@ pub(super) fn of(machine: &Machine, needs_consolidation: bool) -> Vec<Concern> {
         );
     }
     if !machine.change_tracking {
-        say(Severity::Note, "changes are not recorded yet: that begins with its first seed".to_owned());
+        say(
+            Severity::Note,
+            "changes are not recorded yet: --enable-cbt lets that begin with its first seed".to_owned(),
+        );
     }
     if machine.secure_boot {
         say(

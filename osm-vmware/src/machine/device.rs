@@ -114,11 +114,14 @@ pub(crate) fn disks(devices: &[Element]) -> Vec<VirtualDisk> {
     found.into_iter().map(|(_, disk)| disk).collect()
 }
 
+/// How the backing of a raw device ends that its machine has to itself.
+pub(super) const PHYSICAL: &str = " in physical mode";
+
 /// How a disk is kept. A raw device in physical mode is nothing like one in virtual mode: no snapshots, no record.
 fn kept_as(kind: &str, compatibility: Option<&str>) -> String {
     let kind = kind.strip_prefix("VirtualDisk").unwrap_or(kind).trim_end_matches("BackingInfo");
     match compatibility {
-        Some("physicalMode") => format!("{kind} in physical mode"),
+        Some("physicalMode") => format!("{kind}{PHYSICAL}"),
         _ => kind.to_owned(),
     }
 }
