@@ -29,6 +29,7 @@ fn converter(stage: &Stage, status: i32) -> PathBuf {
         "#!/bin/sh\nset -e\nfor word; do xml=$word; done\n\
          sed -n \"s/.*<source file='\\(.*\\)'.*/\\1/p\" \"$xml\" | while read -r disk; do\n\
          qemu-io -f qcow2 -c 'write -q -P 0x5a 4096 4096' \"$disk\"; done\n\
+         echo 'virt-v2v-in-place: warning: no way to update the boot loader'\n\
          echo 'virt-v2v-in-place: error: inspection could not detect the source guest' >&2\nexit {status}\n"
     );
     std::fs::write(&path, script).unwrap();
@@ -103,6 +104,7 @@ async fn kit_b07_a_conversion_that_fails_harms_no_copy_and_one_that_succeeds_is_
     let works = converter(&stage, 0);
     let lines = stage.succeeds("cutover", &words(&works, &stage));
     assert_eq!(copied(&lines), 0, "the second attempt copies nothing");
+    assert!(warnings(&lines).contains("no way to update the boot loader"), "{}", warnings(&lines));
     for key in [BOOT, DATA] {
         assert_eq!(stage.read("app01", key, 4096, 4096).await, vec![0x5a; 4096]);
         assert_eq!(stage.metadata(&format!("app01-{key}")).await["converted"], "true");

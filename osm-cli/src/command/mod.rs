@@ -40,15 +40,17 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
     let Arguments { output, clouds, command, .. } = arguments;
     let globals = Globals { output, clouds: clouds.as_deref() };
     let ends_by_itself = command.ends_by_itself();
-    let work = Box::pin(dispatch(&globals, command));
     if ends_by_itself {
-        return work.await;
+        return Box::pin(dispatch(&globals, command)).await;
     }
+    // Before the work begins, or a signal in its first moments ends the process without a word.
+    let mut interrupt = signal::unix::signal(signal::unix::SignalKind::interrupt())?;
+    let work = Box::pin(dispatch(&globals, command));
     // What is dropped here has written no half file: resource files are replaced whole, and what
     // clouds hold is found again.
     tokio::select! {
         ended = work => ended,
-        Ok(()) = signal::ctrl_c() => Err(exit::Interrupted.into()),
+        Some(()) = interrupt.recv() => Err(exit::Interrupted.into()),
     }
 }
 

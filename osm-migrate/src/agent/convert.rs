@@ -8,6 +8,7 @@
 //!
 //! virt-v2v leaves a disk in an unknown state when it fails, so it never gets the only copy.
 
+use std::collections::VecDeque;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -67,7 +68,7 @@ pub struct VirtV2v {
     pub virtio_win_sha256: Option<String>,
     /// The folder for overlays on the conversion host: they need about 1 GiB a guest.
     pub scratch: Option<PathBuf>,
-    /// Further words for the program: `--key`, `--run`, `--firstboot`.
+    /// Further words for the program: `--key=all:clevis`. Which ones it knows depends on its version.
     pub words: Vec<String>,
 }
 
@@ -92,6 +93,7 @@ pub(super) async fn run(order: Reader, reporter: Reporter) -> Result<()> {
     let mut line = Vec::new();
     BufReader::new(order.take(LONGEST)).read_until(b'\n', &mut line).await?;
     let order: ConvertOrder = serde_json::from_slice(&line)?;
+    let mut warnings = Vec::new();
     let detail = match order.step {
         ConvertStep::Check => check(&order).await?,
         ConvertStep::Convert => {
@@ -99,7 +101,8 @@ pub(super) async fn run(order: Reader, reporter: Reporter) -> Result<()> {
             if converted.is_err() {
                 discard(&order).await?;
             }
-            converted?
+            warnings = converted?;
+            "virt-v2v-in-place".to_owned()
         }
         ConvertStep::Commit => commit(&order).await?,
         ConvertStep::Discard => {
@@ -107,7 +110,7 @@ pub(super) async fn run(order: Reader, reporter: Reporter) -> Result<()> {
             "the overlays are gone".to_owned()
         }
     };
-    reporter.say(Report::Converted { detail });
+    reporter.say(Report::Converted { detail, warnings });
     Ok(())
 }
 
@@ -155,7 +158,8 @@ fn sha256(path: &Path) -> std::io::Result<String> {
     Ok(context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-async fn convert(order: &ConvertOrder) -> Result<String> {
+/// Gives what virt-v2v warns of.
+async fn convert(order: &ConvertOrder) -> Result<Vec<String>> {
     check(order).await?;
     let folder = folder(order);
     discard(order).await?;
@@ -179,8 +183,7 @@ async fn convert(order: &ConvertOrder) -> Result<String> {
     if let Some(drivers) = &order.how.virtio_win {
         v2v.env("VIRTIO_WIN", drivers);
     }
-    let said = done(v2v, V2V).await?;
-    Ok(said.last().cloned().unwrap_or_else(|| "the guest is converted".to_owned()))
+    done(v2v, V2V).await
 }
 
 async fn commit(order: &ConvertOrder) -> Result<String> {
@@ -242,35 +245,46 @@ fn missing(name: &str) -> Error {
         .with_hint("install virt-v2v there, or say --convert none for guests that have virtio drivers")
 }
 
-/// Runs a program to its end; gives the last lines that it said.
+/// Runs a program to its end; gives the warnings among what it said.
 async fn done(mut command: Command, name: &str) -> Result<Vec<String>> {
     let failed = |message: String| Error::new(ErrorKind::Agent, message);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child =
         command.spawn().map_err(|error| failed(format!("{name} cannot be started")).with_source(error))?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let (out, err) = tokio::try_join!(last_lines(stdout), last_lines(stderr))?;
+    let (out, err) = tokio::try_join!(listen(stdout), listen(stderr))?;
     let status = child.wait().await?;
     match status.success() {
-        true => Ok(out),
+        true => Ok(out.warnings.into_iter().chain(err.warnings).collect()),
         false => {
-            let said = if err.is_empty() { out } else { err };
-            Err(failed(format!("{name} failed, {status}: {}", said.join(" / "))))
+            let said = if err.last.is_empty() { out.last } else { err.last };
+            Err(failed(format!("{name} failed, {status}: {}", Vec::from(said).join(" / "))))
         }
     }
 }
 
-async fn last_lines(stream: Option<impl tokio::io::AsyncRead + Unpin>) -> std::io::Result<Vec<String>> {
-    let mut last = std::collections::VecDeque::new();
-    let Some(stream) = stream else { return Ok(Vec::new()) };
+/// What a program said, as far as it is told.
+#[derive(Default)]
+struct Said {
+    last: VecDeque<String>,
+    warnings: Vec<String>,
+}
+
+async fn listen(stream: Option<impl tokio::io::AsyncRead + Unpin>) -> std::io::Result<Said> {
+    let mut said = Said::default();
+    let Some(stream) = stream else { return Ok(said) };
     let mut reader = BufReader::new(stream);
     let mut line = Vec::new();
     while reader.read_until(b'\n', &mut line).await? > 0 {
-        if last.len() == TOLD {
-            last.pop_front();
+        let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+        if text.contains("warning:") && said.warnings.len() < TOLD {
+            said.warnings.push(text.clone());
         }
-        last.push_back(String::from_utf8_lossy(&line).trim_end().to_owned());
+        if said.last.len() == TOLD {
+            said.last.pop_front();
+        }
+        said.last.push_back(text);
         line.clear();
     }
-    Ok(last.into())
+    Ok(said)
 }

@@ -72,6 +72,8 @@ pub enum Report {
     Converted {
         /// What is to be told of it.
         detail: String,
+        /// What the program that did it warns of.
+        warnings: Vec<String>,
     },
     /// A disk was hashed.
     Hashed {

@@ -118,7 +118,12 @@ impl MachineJob<'_> {
             tracing::debug!(%error, "the agent has not heard its order");
         }
         match agent.last_report(|_| {}).await? {
-            Some(Report::Converted { detail }) => Ok(detail),
+            Some(Report::Converted { detail, warnings }) => {
+                for warning in warnings {
+                    self.course.warn(warning).await;
+                }
+                Ok(detail)
+            }
             _ => Err(Error::new(ErrorKind::Agent, "the conversion ended without a result")),
         }
     }
