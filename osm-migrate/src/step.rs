@@ -79,6 +79,11 @@ impl Step {
         Self::Release,
     ];
 
+    /// Whether workloads take it; the others are for machines of a vSphere alone.
+    pub fn is_of_workloads(self) -> bool {
+        !matches!(self, Self::RemoveSnapshot | Self::ConvertGuest)
+    }
+
     /// The step's word, as in events and metadata.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -216,6 +216,8 @@ fn step_done(step: Step) -> &'static str {
         Step::CopyDisks => "disks copied",
         Step::VerifyDisks => "disks verified",
         Step::DetachDestination => "destination volumes detached",
+        Step::RemoveSnapshot => "snapshot removed",
+        Step::ConvertGuest => "guest converted",
         Step::Recheck => "everything it needs is still there",
         Step::CreatePorts => "ports created",
         Step::CreateServer => "server is ACTIVE",

@@ -200,9 +200,11 @@ impl FromStr for Hook {
             Some(("after", step)) => (When::After, step),
             _ => return Err(wrong("it must begin with `before:` or `after:`".to_owned())),
         };
-        let step = step.parse::<Step>().map_err(|_| {
-            let known: Vec<&str> = Step::ALL.iter().map(|step| step.as_str()).collect();
-            wrong(format!("there is no step `{step}`; the steps are {}", known.join(", ")))
+        let found = step.parse::<Step>().ok().filter(|step| step.is_of_workloads());
+        let step = found.ok_or_else(|| {
+            let known = Step::ALL.iter().filter(|step| step.is_of_workloads()).map(|step| step.as_str());
+            let known = known.collect::<Vec<&str>>().join(", ");
+            wrong(format!("there is no step `{step}`; the steps are {known}"))
         })?;
         if command.trim().is_empty() {
             return Err(wrong("there is no command".to_owned()));
