@@ -35,7 +35,7 @@ mod xml;
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -75,8 +75,8 @@ impl VCenter {
         let runtime = Runtime::start()?;
         let core = Core::new(options, runtime.handle())?;
         nfc::serve(&core, &runtime.handle())?;
-        let certificate = Certificate::new()?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let certificate = Certificate::new(core.options.address)?;
+        let listener = TcpListener::bind((core.options.address, 0))?;
         let address = listener.local_addr()?;
         {
             let handle = runtime.handle();
@@ -91,8 +91,8 @@ impl VCenter {
         format!("https://{}", self.address)
     }
 
-    /// The certificate of the authority that its own is signed by, to be trusted by clients. The server's is for
-    /// 127.0.0.1 and localhost.
+    /// The certificate of the authority that its own is signed by, to be trusted by clients. The server's is for its
+    /// address and localhost.
     pub fn ca_pem(&self) -> &str {
         self.certificate.authority_pem()
     }

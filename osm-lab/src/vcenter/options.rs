@@ -1,5 +1,6 @@
 //! What can be chosen when a vCenter is started.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +9,8 @@ use std::time::Duration;
 pub struct VCenterOptions {
     /// Where disks and what snapshots froze live. Created; not removed.
     pub dir: PathBuf,
+    /// The address that it listens on: loopback, unless a conversion host elsewhere must reach it.
+    pub address: IpAddr,
     /// How long a task takes, and a guest to shut down.
     pub task_time: Duration,
     /// The most areas that one answer of `QueryChangedDiskAreas` has.
@@ -27,6 +30,7 @@ impl VCenterOptions {
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
             dir: dir.into(),
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             task_time: Duration::from_millis(10),
             page_areas: 2000,
             empty_pages: false,
