@@ -17,7 +17,7 @@ fn has_qemu() -> bool {
     });
     if !there {
         assert!(std::env::var_os("OSM_REQUIRE_PEERS").is_none(), "qemu-img and qemu-io are required");
-        println!("skipped: no qemu-img and qemu-io");
+        std::io::Write::write_all(&mut std::io::stderr(), b"skipped: no qemu-img and qemu-io\n").unwrap();
     }
     there
 }

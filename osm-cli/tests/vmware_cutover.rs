@@ -46,34 +46,32 @@ async fn cut_over_after(syncs: u64, disks: usize, windows_guest: bool) {
     cut_over(&stage, &vm, &keys).await;
 }
 
-#[tokio::test]
-async fn ac3_01_linux_0_syncs_1_disk() {
-    cut_over_after(0, 1, false).await;
+macro_rules! cuts_over {
+    ($($name:ident($syncs:literal, $disks:literal, $windows:literal);)*) => {
+        $(#[tokio::test]
+        async fn $name() {
+            cut_over_after($syncs, $disks, $windows).await;
+        })*
+    };
 }
 
-#[tokio::test]
-async fn ac3_01_linux_1_sync_3_disks() {
-    cut_over_after(1, 3, false).await;
-}
-
-#[tokio::test]
-async fn ac3_01_windows_1_sync_1_disk() {
-    cut_over_after(1, 1, true).await;
-}
-
-#[tokio::test]
-async fn ac3_01_linux_5_syncs_1_disk() {
-    cut_over_after(5, 1, false).await;
-}
-
-#[tokio::test]
-async fn ac3_01_windows_5_syncs_3_disks() {
-    cut_over_after(5, 3, true).await;
-}
-
-#[tokio::test]
-async fn ac3_01_linux_20_syncs_3_disks() {
-    cut_over_after(20, 3, false).await;
+cuts_over! {
+    ac3_01_linux_0_syncs_1_disk(0, 1, false);
+    ac3_01_linux_0_syncs_3_disks(0, 3, false);
+    ac3_01_linux_1_sync_1_disk(1, 1, false);
+    ac3_01_linux_1_sync_3_disks(1, 3, false);
+    ac3_01_linux_5_syncs_1_disk(5, 1, false);
+    ac3_01_linux_5_syncs_3_disks(5, 3, false);
+    ac3_01_linux_20_syncs_1_disk(20, 1, false);
+    ac3_01_linux_20_syncs_3_disks(20, 3, false);
+    ac3_01_windows_0_syncs_1_disk(0, 1, true);
+    ac3_01_windows_0_syncs_3_disks(0, 3, true);
+    ac3_01_windows_1_sync_1_disk(1, 1, true);
+    ac3_01_windows_1_sync_3_disks(1, 3, true);
+    ac3_01_windows_5_syncs_1_disk(5, 1, true);
+    ac3_01_windows_5_syncs_3_disks(5, 3, true);
+    ac3_01_windows_20_syncs_1_disk(20, 1, true);
+    ac3_01_windows_20_syncs_3_disks(20, 3, true);
 }
 
 #[tokio::test]

@@ -120,8 +120,8 @@ async fn a_vddk_that_crashes_takes_nothing_along_and_the_datastore_is_read_inste
     stage.holds_last_snapshot(&vm, "app01", BOOT).await;
 }
 
-#[tokio::test]
-async fn by_an_nbd_server_of_somebody_else() {
+/// Seeds and cuts over from NBD servers, one a disk, that `serve` makes.
+async fn by_nbd(serve: impl Fn(&std::path::Path, &std::path::Path) -> Command) {
     let stage = Stage::new([app01()]);
     let vm = stage.vm("app01");
     let sockets = stage.dir.path().join("nbd");
@@ -129,9 +129,8 @@ async fn by_an_nbd_server_of_somebody_else() {
     let mut servers = Vec::new();
     for key in [BOOT, DATA] {
         let socket = sockets.join(format!("{vm}-{key}"));
-        let mut serve = Command::new(env!("CARGO_BIN_EXE_osm-cli"));
-        serve.arg("serve").arg(stage.vcenter.live_file(&vm, key)).arg("--unix").arg(&socket);
-        servers.push(serve.stdout(std::process::Stdio::null()).spawn().unwrap());
+        let mut server = serve(&stage.vcenter.live_file(&vm, key), &socket);
+        servers.push(server.stdout(std::process::Stdio::null()).spawn().unwrap());
         while !socket.exists() {
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
@@ -142,4 +141,29 @@ async fn by_an_nbd_server_of_somebody_else() {
         server.kill().unwrap();
         server.wait().unwrap();
     }
+}
+
+#[tokio::test]
+async fn by_an_nbd_server_of_ours() {
+    by_nbd(|file, socket| {
+        let mut serve = Command::new(env!("CARGO_BIN_EXE_osm-cli"));
+        serve.arg("serve").arg(file).arg("--unix").arg(socket);
+        serve
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn by_nbdkit() {
+    if Command::new("nbdkit").arg("--version").output().is_err() {
+        assert!(std::env::var_os("OSM_REQUIRE_PEERS").is_none(), "nbdkit is required");
+        std::io::Write::write_all(&mut std::io::stderr(), b"skipped: no nbdkit\n").unwrap();
+        return;
+    }
+    by_nbd(|file, socket| {
+        let mut serve = Command::new("nbdkit");
+        serve.args(["--foreground", "--readonly", "--unix"]).arg(socket).arg("file").arg(file);
+        serve
+    })
+    .await;
 }
