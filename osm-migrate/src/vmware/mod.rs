@@ -7,7 +7,7 @@
 //! ```
 //!
 //! What a volume contains, it says itself: a change id is written to its metadata once a pass is complete and flushed,
-//! never before ([`record`]). What a pass copies is decided by it ([`pass`]); whatever is doubted is compared block by
+//! never before (`record.rs`). What a pass copies is decided by it (`pass.rs`); whatever is doubted is compared block by
 //! block. The machine itself is only ever given a snapshot, which is removed again, and stopped for its cutover.
 
 mod convert;

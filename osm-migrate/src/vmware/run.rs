@@ -29,7 +29,7 @@ impl MachineMigration {
     /// Nothing could be started: no plan, bad credentials, an unusable conversion host.
     ///
     /// # Cancel safety
-    /// Do not drop the future: ask [`Cancel`](crate::Cancel) for the end. Dropped, it leaves what a crash leaves, and
+    /// Do not drop the future: ask [`Cancel`] for the end. Dropped, it leaves what a crash leaves, and
     /// the next run continues.
     pub async fn run(&self, filter: &NameFilter, phase: Phase) -> Result<Summary> {
         let plan = self.plan()?;
