@@ -72,6 +72,18 @@ async fn a_snapshot_that_fails_leaves_nothing_and_says_why() {
 }
 
 #[tokio::test]
+async fn a_snapshot_that_is_never_made_is_given_up() {
+    let stage = Stage::new([app01()]);
+    let vm = stage.vm("app01");
+    stage.vcenter.fault(VFault::new("CreateSnapshot_Task", VFaultKind::TaskSticks));
+    let said = stage.fails("seed", &["--snapshot-wait", "1"]);
+    assert!(said.contains("has not made a snapshot within 1 s"), "{said}");
+    stage.at_rest(&vm);
+    stage.succeeds("seed", &[]);
+    stage.holds_last_snapshot(&vm, "app01", BOOT).await;
+}
+
+#[tokio::test]
 async fn a_guest_that_cannot_be_quiesced_is_copied_all_the_same() {
     let stage = Stage::new([app01()]);
     let vm = stage.vm("app01");

@@ -99,6 +99,9 @@ pub(crate) struct Machines {
     /// How many seconds a guest may take to shut down.
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub(crate) shutdown_wait: u64,
+    /// How many seconds vSphere may take to make a snapshot.
+    #[arg(long, value_name = "SECONDS", default_value_t = 900)]
+    pub(crate) snapshot_wait: u64,
     /// Never switch a machine off whose guest does not shut down: fail instead.
     #[arg(long)]
     pub(crate) no_hard_off: bool,

@@ -129,6 +129,7 @@ fn options(arguments: &Machines) -> MachineOptions {
         ways: if arguments.ways.is_empty() { usual.ways.clone() } else { arguments.ways.clone() },
         enable_tracking: arguments.enable_cbt,
         patience: Duration::from_secs(arguments.shutdown_wait),
+        snapshot_wait: Duration::from_secs(arguments.snapshot_wait),
         hard_off: !arguments.no_hard_off,
         conversion: match arguments.convert {
             Convert::None => Conversion::None,

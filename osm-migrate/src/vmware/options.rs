@@ -90,6 +90,8 @@ pub struct MachineOptions {
     pub enable_tracking: bool,
     /// How long a guest may take to shut down.
     pub patience: Duration,
+    /// How long vSphere may take to make a snapshot.
+    pub snapshot_wait: Duration,
     /// Switch a machine off whose guest does not shut down.
     pub hard_off: bool,
     /// What makes guests fit for the destination, unless the plan says otherwise.
@@ -141,6 +143,7 @@ impl Default for MachineOptions {
             ways: vec![Way::Vddk(PathBuf::from(VDDK)), Way::Datastore],
             enable_tracking: false,
             patience: Duration::from_secs(300),
+            snapshot_wait: Duration::from_secs(900),
             hard_off: true,
             conversion: Conversion::VirtV2v(VirtV2v::default()),
             data_only: false,

@@ -2,6 +2,7 @@
 
 use osm_transfer::hash::Digest;
 use osm_vmware::{Snapshot, SnapshotInfo};
+use tokio::time::timeout;
 
 use super::job::MachineJob;
 use crate::course::Done;
@@ -18,7 +19,13 @@ impl MachineJob<'_> {
     pub(super) async fn take_snapshot(&self) -> Result<Done<Snapshot>> {
         // A guest at rest has nothing to be brought to rest.
         let quiesce = self.machine.tools.as_deref() == Some("guestToolsRunning") && !self.phase.moves();
-        let snapshot = self.vsphere().take_snapshot(&self.moref, NAME, &self.mark(), quiesce).await?;
+        let (wait, mark) = (self.options().snapshot_wait, self.mark());
+        let taken = timeout(wait, self.vsphere().take_snapshot(&self.moref, NAME, &mark, quiesce)).await;
+        let snapshot = taken.map_err(|_| {
+            let message = format!("vSphere has not made a snapshot within {} s", wait.as_secs());
+            let hint = "look at the machine's recent tasks in vSphere; a snapshot that is made yet, the next run removes";
+            self.course.blocked(message, hint)
+        })??;
         if quiesce && !snapshot.quiesced {
             self.course
                 .warn("its guest could not be quiesced, so the copy is what a power loss would leave")
