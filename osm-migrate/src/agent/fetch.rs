@@ -221,9 +221,18 @@ async fn open_by(way: &RemoteDisk) -> Result<Arc<dyn BlockSource>> {
             // Without the library, vSphere need not be asked.
             osm_vmware::vddk::library_path(libdir)?;
             let session = connect(vsphere).await?;
-            let thumbprint = session.sha1_thumbprint().await?;
-            let names = (machine.as_str(), snapshot.as_str(), file.as_str());
-            let order = vddk::order((libdir, vsphere), session.endpoint(), thumbprint, names);
+            let (server, port) = session.endpoint();
+            let order = vddk::VddkOrder {
+                libdir: libdir.clone(),
+                server: server.to_owned(),
+                port,
+                thumbprint: session.sha1_thumbprint().await?,
+                user: vsphere.user.clone(),
+                password: vsphere.password.clone(),
+                machine: machine.clone(),
+                snapshot: snapshot.clone(),
+                file: file.clone(),
+            };
             Ok(Arc::new(vddk::open_in_child(&order).await?))
         }
         RemoteDisk::Nfc { vsphere, machine, disk } => {

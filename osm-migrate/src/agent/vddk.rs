@@ -12,7 +12,7 @@
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-use super::order::{Secret, Vsphere};
+use super::order::Secret;
 use super::stdio::{Reader, Writer};
 use crate::{Error, ErrorKind, Result};
 
@@ -34,7 +34,7 @@ const LONGEST: u64 = 64 << 10;
 /// A disk that VDDK is to open.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct VddkOrder {
-    pub(super) libdir: std::path::PathBuf,
+    pub(super) libdir: PathBuf,
     pub(super) server: String,
     pub(super) port: u16,
     pub(super) thumbprint: String,
@@ -160,26 +160,6 @@ fn library_folders(libdir: &Path) -> OsString {
         folders.push(others);
     }
     folders
-}
-
-/// What is opened for a machine's disk.
-pub(super) fn order(
-    (libdir, vsphere): (&Path, &Vsphere),
-    (server, port): (&str, u16),
-    thumbprint: String,
-    (machine, snapshot, file): (&str, &str, &str),
-) -> VddkOrder {
-    VddkOrder {
-        libdir: libdir.to_owned(),
-        server: server.to_owned(),
-        port,
-        thumbprint,
-        user: vsphere.user.clone(),
-        password: vsphere.password.clone(),
-        machine: machine.to_owned(),
-        snapshot: snapshot.to_owned(),
-        file: file.to_owned(),
-    }
 }
 
 async fn say<T: Serialize>(writer: &mut (impl tokio::io::AsyncWrite + Unpin), what: &T) -> Result<()> {
