@@ -59,9 +59,7 @@ impl<'a> Setup<'a> {
 
     /// Tells what the variables files hold that has no effect.
     pub(crate) fn warn(&self, events: &dyn EventSink) {
-        for message in self.vars.iter().flat_map(|vars| &vars.warnings) {
-            events.emit(&Event::Warning { workload: None, message: message.clone() });
-        }
+        warn_of(self.vars.as_ref(), events);
     }
 
     /// Whether the files are to be checked before they are used.
@@ -141,5 +139,12 @@ impl<'a> Setup<'a> {
             Side::Src => &vars.src,
             Side::Dst => &vars.dst,
         })
+    }
+}
+
+/// Tells what variables files hold that has no effect.
+pub(super) fn warn_of(vars: Option<&Vars>, events: &dyn EventSink) {
+    for message in vars.iter().flat_map(|vars| &vars.warnings) {
+        events.emit(&Event::Warning { workload: None, message: message.clone() });
     }
 }

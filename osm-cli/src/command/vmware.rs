@@ -12,13 +12,13 @@ use anyhow::{Context as _, Result};
 use osm_migrate::agent::{self, Secret, VirtV2v};
 use osm_migrate::vars::KitVars;
 use osm_migrate::vmware::{Conversion, MachineMigration, MachineOptions, Phase};
-use osm_migrate::{BootCheck, Cancel, DataDir, Event, SeedOptions, Vars};
+use osm_migrate::{BootCheck, Cancel, DataDir, SeedOptions, Vars};
 use osm_vmware::{Machine, Session, SessionConfig};
 use secrecy::SecretString;
 use serde::Serialize;
 
 use super::migrate::cancel_on_interrupt;
-use super::setup::{Setup, Side};
+use super::setup::{Setup, Side, warn_of};
 use super::{Globals, flows};
 use crate::args::{Convert, Inventory, Machines, MigrateMachines, Vmware, Vsphere};
 use crate::{exit, output};
@@ -41,7 +41,7 @@ async fn take_inventory(globals: &Globals<'_>, arguments: Inventory) -> Result<E
     let Inventory { names, regexes, data_dir, vars, check, mut vsphere } = arguments;
     let vars = (!vars.is_empty()).then(|| Vars::load(&vars)).transpose()?;
     let kit = kit::of(vars.as_ref())?;
-    tell_warnings(globals, vars.as_ref());
+    warn_of(vars.as_ref(), output::event_sink(globals.output).as_ref());
     let filter = kit::filter(&names, &regexes, vars.as_ref(), &kit)?;
     kit::fill_in_vsphere(&mut vsphere, &kit);
     let session = Session::connect(config(vsphere, &kit)?).await?;
@@ -110,14 +110,6 @@ async fn work(
         tracing::debug!(%error, "the session ends by itself");
     }
     Ok(flows::closed(&summary?, events.as_ref()))
-}
-
-/// Tells what the variables files hold that has no effect.
-fn tell_warnings(globals: &Globals<'_>, vars: Option<&Vars>) {
-    let events = output::event_sink(globals.output);
-    for message in vars.iter().flat_map(|vars| &vars.warnings) {
-        events.emit(&Event::Warning { workload: None, message: message.clone() });
-    }
 }
 
 fn options(arguments: &Machines) -> MachineOptions {

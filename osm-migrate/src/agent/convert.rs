@@ -14,9 +14,10 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
+use super::order::read_order;
 use super::report::{Report, Reporter};
 use super::stdio::Reader;
 use super::{Identity, domain};
@@ -28,8 +29,7 @@ const FOLDERS: [&str; 3] = ["/usr/libexec", "/usr/lib/virt-v2v", "/usr/local/bin
 const V2V: &str = "virt-v2v-in-place";
 const QEMU_IMG: &str = "qemu-img";
 
-/// The longest order, and how much of what a program said is told.
-const LONGEST: u64 = 1 << 20;
+/// How many lines of what a program said are told.
 const TOLD: usize = 12;
 
 /// What is to be done with the disks of a guest.
@@ -90,9 +90,7 @@ pub struct ConvertOrder {
 }
 
 pub(super) async fn run(order: Reader, reporter: Reporter) -> Result<()> {
-    let mut line = Vec::new();
-    BufReader::new(order.take(LONGEST)).read_until(b'\n', &mut line).await?;
-    let order: ConvertOrder = serde_json::from_slice(&line)?;
+    let order: ConvertOrder = read_order(&mut BufReader::new(order)).await?;
     let mut warnings = Vec::new();
     let detail = match order.step {
         ConvertStep::Check => check(&order).await?,

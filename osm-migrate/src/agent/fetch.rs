@@ -20,7 +20,7 @@ use osm_vmware::{DatastoreDisk, Moref, NfcDisk, NfcOptions, Session, SessionConf
 use tokio::io::{AsyncReadExt as _, BufReader};
 
 use super::disk::{named, open_sink, open_source, uncached};
-use super::order::{FetchOrder, GO_ON, RemoteDisk, Vsphere, ranges};
+use super::order::{FetchOrder, GO_ON, RemoteDisk, Vsphere, ranges, read_order};
 use super::report::{Report, Reporter};
 use super::stdio::Reader;
 use super::{FetchArgs, vddk};
@@ -31,7 +31,7 @@ const IN_FLIGHT: usize = 2 << 20;
 
 pub(super) async fn run(args: FetchArgs, order: Reader, reporter: Reporter) -> Result<()> {
     let mut orders = BufReader::new(order);
-    let order = FetchOrder::read(&mut orders).await?;
+    let order: FetchOrder = read_order(&mut orders).await?;
     let (source, opened) = open(&order).await?;
     let source = Arc::new(Counted::new(source));
     let work = Work::new(&args, &order, source.clone(), reporter.clone()).await?;
@@ -43,7 +43,7 @@ pub(super) async fn run(args: FetchArgs, order: Reader, reporter: Reporter) -> R
     }
     let work_all = async {
         if order.compare {
-            work.copy(ByteRange::new(0, order.size), false).await?;
+            work.copy_areas(vec![ByteRange::new(0, order.size)]).await?;
         } else {
             for area in batches(ranges(&order.changed)) {
                 work.copy_areas(area).await?;
@@ -51,7 +51,7 @@ pub(super) async fn run(args: FetchArgs, order: Reader, reporter: Reporter) -> R
             let mut at = order.from;
             while at < order.size {
                 let segment = ByteRange::new(at, order.segment.max(1).min(order.size - at));
-                work.copy(segment, true).await?;
+                work.copy(segment).await?;
                 at = segment.end();
                 reporter.say(Report::Reached { offset: at });
             }
@@ -75,9 +75,10 @@ fn batches(areas: Vec<ByteRange>) -> Vec<Vec<ByteRange>> {
 }
 
 /// A disk on its way to a device.
-struct Work<'o> {
-    order: &'o FetchOrder,
+struct Work {
     source: Arc<dyn BlockSource>,
+    /// The same, with what is known of where it has data.
+    known: Arc<dyn BlockSource>,
     sink: Arc<dyn BlockSink>,
     proven: Option<Arc<Proven>>,
     differing: Option<Arc<Differing>>,
@@ -87,10 +88,10 @@ struct Work<'o> {
     proven_bytes: AtomicU64,
 }
 
-impl<'o> Work<'o> {
+impl Work {
     async fn new(
         args: &FetchArgs,
-        order: &'o FetchOrder,
+        order: &FetchOrder,
         source: Arc<dyn BlockSource>,
         reporter: Reporter,
     ) -> Result<Self> {
@@ -99,6 +100,10 @@ impl<'o> Work<'o> {
             let message = format!("the machine's disk has {} bytes, not {}", source.size(), order.size);
             return Err(named(Error::new(ErrorKind::Agent, message), device));
         }
+        let known = match &order.allocated {
+            Some(areas) => Arc::new(Known::new(Arc::clone(&source), ranges(areas))),
+            None => Arc::clone(&source),
+        };
         let mut sink = open_sink(device, order.size, args.identity.as_ref()).await?;
         let copy = open_source(device).await?;
         if order.dense {
@@ -117,18 +122,12 @@ impl<'o> Work<'o> {
         let total = if order.compare { order.size } else { rest.saturating_add(changed) };
         let progress = Arc::new(Sum { reporter, total, done: AtomicU64::new(0), zeroed: AtomicU64::new(0) });
         let proven_bytes = AtomicU64::new(0);
-        Ok(Self { order, source, sink, proven, differing, copy, progress, proven_bytes })
+        Ok(Self { source, known, sink, proven, differing, copy, progress, proven_bytes })
     }
 
-    /// Copies a part of the disk; what is known to be zeroes is not read, if that is known.
-    async fn copy(&self, part: ByteRange, known: bool) -> Result<()> {
-        let source = match self.order.allocated.as_ref().filter(|_| known) {
-            Some(areas) => {
-                Arc::new(Known::new(Arc::clone(&self.source), ranges(areas))) as Arc<dyn BlockSource>
-            }
-            None => Arc::clone(&self.source),
-        };
-        self.transfer(source, vec![part]).await
+    /// Copies a part of the disk; what is known to be zeroes is not read.
+    async fn copy(&self, part: ByteRange) -> Result<()> {
+        self.transfer(Arc::clone(&self.known), vec![part]).await
     }
 
     async fn copy_areas(&self, areas: Vec<ByteRange>) -> Result<()> {

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use osm_transfer::block::ByteRange;
 use osm_vmware::VirtualDisk;
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _};
 
-use super::stdio::Reader;
 use crate::{Error, ErrorKind, Result};
 
 /// Says that the volume has been told what it may lack from now on: it may be written.
@@ -130,17 +130,17 @@ impl FetchOrder {
     pub fn is_empty(&self) -> bool {
         self.changed.is_empty() && self.from >= self.size && !self.compare
     }
+}
 
-    /// Reads an order.
-    pub(super) async fn read(from: &mut BufReader<Reader>) -> Result<Self> {
-        let mut line = Vec::new();
-        from.take(LONGEST).read_until(b'\n', &mut line).await?;
-        serde_json::from_slice(&line).map_err(|error| {
-            // Not the source: it may quote the line.
-            let at = format!("line {} column {}", error.line(), error.column());
-            Error::new(ErrorKind::Agent, format!("the order on standard input cannot be read at {at}"))
-        })
-    }
+/// Reads what an agent is told: one line of JSON.
+pub(super) async fn read_order<T: DeserializeOwned>(from: &mut (impl AsyncBufRead + Unpin)) -> Result<T> {
+    let mut line = Vec::new();
+    from.take(LONGEST).read_until(b'\n', &mut line).await?;
+    serde_json::from_slice(&line).map_err(|error| {
+        // Not the source: it may quote the line.
+        let at = format!("line {} column {}", error.line(), error.column());
+        Error::new(ErrorKind::Agent, format!("the order on standard input cannot be read at {at}"))
+    })
 }
 
 /// Areas as the engine has them.

@@ -1,17 +1,11 @@
 //! The guest made fit for the destination: never on the only copy, all its disks together.
 
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
-
-use tokio::io::AsyncWriteExt as _;
-
 use super::Conversion;
 use super::job::MachineJob;
 use super::record::{self, Record, State};
 use super::volume::Copies;
 use crate::agent::{AgentCommand, ConvertDisk, ConvertOrder, ConvertStep, Report, VirtV2v};
 use crate::course::Done;
-use crate::host::AgentStdio;
 use crate::workload::tag::pairs;
 use crate::{Error, ErrorKind, Result, Step};
 
@@ -107,16 +101,7 @@ impl MachineJob<'_> {
             windows: self.machine.is_windows(),
             how: how.clone(),
         };
-        let (near, far) = UnixStream::pair()?;
-        let mut agent =
-            self.dst.host.spawn(AgentCommand::Convert, AgentStdio::Talk(OwnedFd::from(far))).await?;
-        near.set_nonblocking(true)?;
-        let mut near = tokio::net::UnixStream::from_std(near)?;
-        let mut line = serde_json::to_vec(&order)?;
-        line.push(b'\n');
-        if let Err(error) = near.write_all(&line).await {
-            tracing::debug!(%error, "the agent has not heard its order");
-        }
+        let (mut agent, _near) = self.order(AgentCommand::Convert, &order).await?;
         match agent.last_report(|_| {}).await? {
             Some(Report::Converted { detail, warnings }) => {
                 for warning in warnings {

@@ -1,12 +1,10 @@
 //! The bytes: fetched by an agent on the conversion host, one disk each, several at once.
 
 use std::future::Future;
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use osm_transfer::block::ByteRange;
-use osm_vmware::{ChangeId, ErrorKind as VsphereError, FrozenDisk, Since, Snapshot};
+use osm_vmware::{ErrorKind as VsphereError, FrozenDisk, Since, Snapshot};
 use tokio::io::AsyncWriteExt as _;
 
 use super::Way;
@@ -16,7 +14,6 @@ use super::record::{self, Record, State};
 use super::volume::Copies;
 use crate::agent::{AgentCommand, FetchArgs, FetchOrder, GO_ON, RemoteDisk, Report};
 use crate::course::Done;
-use crate::host::AgentStdio;
 use crate::workload::side::HostDevice;
 use crate::workload::tag::pairs;
 use crate::{Error, ErrorKind, Result, Step};
@@ -42,11 +39,8 @@ impl MachineJob<'_> {
     ) -> Result<Done<Vec<Copied>>> {
         let foreign = self.foreign_snapshots().await?;
         let mut works = Vec::new();
-        for (record, device) in copies.all().zip(devices) {
-            let frozen = snapshot
-                .disks
-                .iter()
-                .find(|frozen| copies.of(frozen.disk.key).is_some_and(|of| of.id() == record.id()));
+        for ((key, record), device) in copies.keyed().zip(devices) {
+            let frozen = snapshot.disks.iter().find(|frozen| frozen.disk.key == key);
             let frozen = frozen.ok_or_else(|| {
                 let message = format!("the snapshot lacks the disk of volume {}", record.id());
                 self.course
@@ -123,10 +117,13 @@ impl MachineJob<'_> {
         let (changed, allocated) = match &pass {
             Pass::Nothing | Pass::Compare(_) => (Ok(Areas::new()), None),
             Pass::First => (Ok(Areas::new()), self.allocated(frozen, snapshot).await?),
-            Pass::Areas { since } => (self.changed(frozen, snapshot, since).await, None),
+            Pass::Areas { since } => {
+                (self.areas(frozen, snapshot, &Since::Change(since.clone())).await, None)
+            }
             Pass::Rest { since, from } => {
                 let before = ByteRange::new(0, *from);
-                let changed = self.changed(frozen, snapshot, since).await.map(|areas| {
+                let changed = self.areas(frozen, snapshot, &Since::Change(since.clone())).await;
+                let changed = changed.map(|areas| {
                     let within = areas
                         .into_iter()
                         .filter_map(|(offset, len)| ByteRange::new(offset, len).intersect(before));
@@ -144,17 +141,16 @@ impl MachineJob<'_> {
         }
     }
 
-    async fn changed(
+    /// The areas of a disk that were written since.
+    async fn areas(
         &self,
         frozen: &FrozenDisk,
         snapshot: &Snapshot,
-        since: &ChangeId,
+        since: &Since,
     ) -> osm_vmware::Result<Areas> {
-        let (since, capacity) = (Since::Change(since.clone()), frozen.disk.capacity);
-        let areas = self
-            .vsphere()
-            .changed_areas(&self.moref, &snapshot.moref, frozen.key(), &since, capacity)
-            .await?;
+        let (vsphere, capacity) = (self.vsphere(), frozen.disk.capacity);
+        let areas =
+            vsphere.changed_areas(&self.moref, &snapshot.moref, frozen.key(), since, capacity).await?;
         Ok(areas.into_iter().map(|area| (area.offset, area.len)).collect())
     }
 
@@ -163,11 +159,8 @@ impl MachineJob<'_> {
         if frozen.change_id.is_none() {
             return Ok(None);
         }
-        let capacity = frozen.disk.capacity;
-        let asked =
-            self.vsphere().changed_areas(&self.moref, &snapshot.moref, frozen.key(), &Since::Ever, capacity);
-        match asked.await {
-            Ok(areas) => Ok(Some(areas.into_iter().map(|area| (area.offset, area.len)).collect())),
+        match self.areas(frozen, snapshot, &Since::Ever).await {
+            Ok(areas) => Ok(Some(areas)),
             Err(error) if is_without_record(&error) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -292,19 +285,8 @@ impl MachineJob<'_> {
         order: &FetchOrder,
         announce: impl Fn() -> F + Send,
     ) -> Result<u64> {
-        let (near, far) = UnixStream::pair()?;
-        let args = FetchArgs { device: device.path.clone(), identity: Some(device.identity) };
-        let mut agent =
-            self.dst.host.spawn(AgentCommand::Fetch(args), AgentStdio::Talk(OwnedFd::from(far))).await?;
-        near.set_nonblocking(true)?;
-        let mut near = tokio::net::UnixStream::from_std(near)?;
-        let mut line = serde_json::to_vec(order)?;
-        line.push(b'\n');
-        let told = near.write_all(&line).await;
-        // One that has died at once says why itself.
-        if let Err(error) = &told {
-            tracing::debug!(%error, "the agent has not heard all of its order");
-        }
+        let args = FetchArgs { device: device.path, identity: Some(device.identity) };
+        let (mut agent, mut near) = self.order(AgentCommand::Fetch(args), order).await?;
         let (label, place) = (frozen.disk.label.clone(), frozen.disk.key.to_string());
         let mut fetched = None;
         while let Some(report) = agent.next().await? {

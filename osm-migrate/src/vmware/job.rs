@@ -1,15 +1,22 @@
 //! The work on one machine, under a claim.
 
 use std::future::Future;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream as StdStream;
 use std::time::{Duration, Instant};
 
 use osm_model::machine::{Machine as Plan, MachinesFile};
 use osm_vmware::{Machine, Moref, Severity, Stopped};
+use serde::Serialize;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::UnixStream;
 
 use super::limits::Limits;
 use super::volume::Copies;
 use super::{MachineMigration, MachineOptions, Phase};
+use crate::agent::AgentCommand;
 use crate::course::{Course, Done};
+use crate::host::{AgentProcess, AgentStdio};
 use crate::workload::side::Side;
 use crate::{Event, Outcome, Result, Step};
 
@@ -232,6 +239,25 @@ impl<'a> MachineJob<'a> {
             }
         };
         Ok(Done::new((), detail))
+    }
+
+    /// Starts an agent on the conversion host and gives it its order; what it is told later goes through the stream.
+    pub(super) async fn order(
+        &self,
+        agent: AgentCommand,
+        order: &impl Serialize,
+    ) -> Result<(AgentProcess, UnixStream)> {
+        let (near, far) = StdStream::pair()?;
+        let agent = self.dst.host.spawn(agent, AgentStdio::Talk(OwnedFd::from(far))).await?;
+        near.set_nonblocking(true)?;
+        let mut near = UnixStream::from_std(near)?;
+        let mut line = serde_json::to_vec(order)?;
+        line.push(b'\n');
+        // One that has died at once says why itself.
+        if let Err(error) = near.write_all(&line).await {
+            tracing::debug!(%error, "the agent has not heard all of its order");
+        }
+        Ok((agent, near))
     }
 
     /// Puts back what a failure leaves: no snapshot on the machine, no volume on the conversion host.

@@ -10,12 +10,11 @@ use osm_vmware::Moref;
 
 use super::job::MachineJob;
 use super::limits::Limits;
-use super::record::Record;
 use super::{MachineMigration, Phase, volume};
 use crate::course::Course;
-use crate::state::{Job, JobStatus, Owner};
-use crate::workload::attend::attend;
-use crate::workload::lease::{Lease, Subject};
+use crate::state::JobStatus;
+use crate::workload::attend::{attend, claim, end_failed};
+use crate::workload::lease::Subject;
 use crate::workload::side::Side;
 use crate::{Cancel, Error, ErrorKind, Event, Outcome, Result, Step, Summary};
 
@@ -116,7 +115,11 @@ impl MachineMigration {
         let name = machine.info.name.as_str();
         let found = self.find(machine).await.map_err(|error| error.with_workload(name))?;
         let records = volume::records(at.0, id).await.map_err(|error| error.with_workload(name))?;
-        let (claim, lease) = self.claim(at.0, (id, name), &records).await?;
+        // For everybody who sees its first volume, if there is one.
+        let first = records.first().filter(|_| !self.options.check);
+        let subject = first.map(|record| Subject::Volume(record.id().to_owned()));
+        let claimed = claim(&self.state, at.0, (id, name), subject).await;
+        let (claim, lease) = claimed.map_err(|error| error.with_workload(name))?;
         let told = (&self.state, &self.events, &self.data_dir);
         let course = Course::new(told, (id, name, name), claim.clone())?;
         let job = MachineJob::new(self, at, (plan, machine), found, phase, course);
@@ -136,34 +139,8 @@ impl MachineMigration {
                 Ok(outcome)
             }
             Err(error) => {
-                if let Err(error) = self.state.complete(&claim, JobStatus::Failed, Some(&error.chain())).await
-                {
-                    tracing::warn!(%error, "the end of a job could not be recorded");
-                }
+                end_failed(&self.state, &claim, &error).await;
                 Err(error)
-            }
-        }
-    }
-
-    /// Claims the job in the state store, and for everybody who sees its first volume, if there is one.
-    async fn claim(
-        &self,
-        dst: &Side,
-        (id, name): (&str, &str),
-        records: &[Record],
-    ) -> Result<(crate::state::Claim, Option<Lease>)> {
-        self.state.put_job(&Job::new(id, name)).await?;
-        let owner = Owner::current();
-        let claim = self.state.claim(id, &owner).await.map_err(|error| error.with_workload(name))?;
-        let Some(first) = records.first().filter(|_| !self.options.check) else { return Ok((claim, None)) };
-        match Lease::take(dst, Subject::Volume(first.id().to_owned()), &owner, claim.epoch).await {
-            Ok(lease) => Ok((claim, Some(lease))),
-            Err(error) => {
-                let ended = self.state.complete(&claim, JobStatus::Failed, Some(&error.chain())).await;
-                if let Err(error) = ended {
-                    tracing::warn!(%error, "the end of a job could not be recorded");
-                }
-                Err(error.with_workload(name))
             }
         }
     }

@@ -45,25 +45,28 @@ impl MachineJob<'_> {
         snapshot.name == NAME && snapshot.description == self.mark()
     }
 
+    /// Our snapshots that the machine has.
+    async fn ours(&self) -> Result<Vec<SnapshotInfo>> {
+        let mut snapshots = self.vsphere().snapshots(&self.moref).await?;
+        snapshots.retain(|snapshot| self.is_ours(snapshot));
+        Ok(snapshots)
+    }
+
     /// Removes what earlier runs left of their snapshots.
     pub(super) async fn remove_leftovers(&self) -> Result<()> {
-        for snapshot in self.vsphere().snapshots(&self.moref).await? {
-            if self.is_ours(&snapshot) {
-                self.course
-                    .warn(format!("the snapshot {} of a run that has ended is removed", snapshot.moref.value))
-                    .await;
-                self.vsphere().remove_snapshot(&snapshot.moref).await?;
-            }
+        for SnapshotInfo { moref, .. } in self.ours().await? {
+            self.course
+                .warn(format!("the snapshot {} of a run that has ended is removed", moref.value))
+                .await;
+            self.vsphere().remove_snapshot(&moref).await?;
         }
         Ok(())
     }
 
     /// Removes our snapshots, if there are any.
     pub(super) async fn remove_ours(&self) -> Result<()> {
-        for snapshot in self.vsphere().snapshots(&self.moref).await? {
-            if self.is_ours(&snapshot) {
-                self.vsphere().remove_snapshot(&snapshot.moref).await?;
-            }
+        for SnapshotInfo { moref, .. } in self.ours().await? {
+            self.vsphere().remove_snapshot(&moref).await?;
         }
         Ok(())
     }

@@ -27,21 +27,10 @@ impl WorkloadMigration {
     pub(super) async fn claim(
         &self,
         src: &Side,
-        (id, name): (&str, &str),
+        job: (&str, &str),
         subject: Option<Subject>,
     ) -> Result<(Claim, Option<Lease>)> {
-        self.state.put_job(&JobRecord::new(id, name)).await?;
-        let owner = Owner::current();
-        let claim = self.state.claim(id, &owner).await?;
-        let Some(subject) = subject else { return Ok((claim, None)) };
-        match Lease::take(src, subject, &owner, claim.epoch).await {
-            Ok(lease) => Ok((claim, Some(lease))),
-            Err(error) => {
-                let error = error.with_workload(name);
-                self.end_failed(&claim, &error).await;
-                Err(error)
-            }
-        }
+        claim(&self.state, src, job, subject).await
     }
 
     /// Lets a job work under its claim; what failed is undone.
@@ -56,9 +45,35 @@ impl WorkloadMigration {
 
     /// Records why a job failed.
     pub(super) async fn end_failed(&self, claim: &Claim, error: &Error) {
-        if let Err(error) = self.state.complete(claim, JobStatus::Failed, Some(&error.chain())).await {
-            tracing::warn!(%error, "the end of a job could not be recorded");
+        end_failed(&self.state, claim, error).await;
+    }
+}
+
+/// Claims a job, by its id and name, in the state store and, where there is a subject, for everybody who sees that.
+pub(crate) async fn claim(
+    state: &Arc<dyn StateStore>,
+    side: &Side,
+    (id, name): (&str, &str),
+    subject: Option<Subject>,
+) -> Result<(Claim, Option<Lease>)> {
+    state.put_job(&JobRecord::new(id, name)).await?;
+    let owner = Owner::current();
+    let claim = state.claim(id, &owner).await?;
+    let Some(subject) = subject else { return Ok((claim, None)) };
+    match Lease::take(side, subject, &owner, claim.epoch).await {
+        Ok(lease) => Ok((claim, Some(lease))),
+        Err(error) => {
+            let error = error.with_workload(name);
+            end_failed(state, &claim, &error).await;
+            Err(error)
         }
+    }
+}
+
+/// Records why a job failed.
+pub(crate) async fn end_failed(state: &Arc<dyn StateStore>, claim: &Claim, error: &Error) {
+    if let Err(error) = state.complete(claim, JobStatus::Failed, Some(&error.chain())).await {
+        tracing::warn!(%error, "the end of a job could not be recorded");
     }
 }
 
