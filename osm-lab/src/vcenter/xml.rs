@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use quick_xml::Reader;
-use quick_xml::escape::escape;
+use quick_xml::escape::{escape, unescape};
 use quick_xml::events::{BytesStart, Event};
 
 /// A reference to a managed object.
@@ -191,7 +191,9 @@ impl Element {
                 }
                 Event::Text(text) => open.last_mut()?.text.push_str(&text),
                 Event::CData(text) => open.last_mut()?.text.push_str(&text),
-                Event::GeneralRef(name) => open.last_mut()?.text.push(meaning(&name)?),
+                Event::GeneralRef(name) => {
+                    open.last_mut()?.text.push_str(&unescape(&format!("&{};", &*name)).ok()?);
+                }
                 Event::Eof => break,
                 _ => {}
             }
@@ -226,25 +228,6 @@ impl Element {
 
     pub(crate) fn flag(&self, name: &str) -> bool {
         matches!(self.text_of(name).trim(), "true" | "1")
-    }
-}
-
-/// The character that a reference stands for.
-fn meaning(name: &str) -> Option<char> {
-    match name {
-        "lt" => Some('<'),
-        "gt" => Some('>'),
-        "amp" => Some('&'),
-        "apos" => Some('\''),
-        "quot" => Some('"'),
-        _ => {
-            let number = name.strip_prefix('#')?;
-            let code = match number.strip_prefix('x') {
-                Some(hex) => u32::from_str_radix(hex, 16).ok()?,
-                None => number.parse().ok()?,
-            };
-            char::from_u32(code)
-        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! `xsi:type`, `type` and text are kept. Depth and size are bounded before anything is believed.
 
 use quick_xml::Reader;
+use quick_xml::escape::unescape;
 use quick_xml::events::{BytesStart, Event};
 
 use crate::{Error, ErrorKind, Result};
@@ -63,9 +64,11 @@ impl Element {
                 Event::Text(text) => add(&mut open, &text),
                 Event::CData(data) => add(&mut open, &data),
                 Event::GeneralRef(name) => {
-                    let meant =
-                        meaning(&name).ok_or_else(|| wrong(format!("`&{};` has no meaning here", &*name)))?;
-                    add(&mut open, meant.encode_utf8(&mut [0; 4]));
+                    let reference = format!("&{};", &*name);
+                    let meant = unescape(&reference).map_err(|error| {
+                        wrong(format!("`{reference}` has no meaning here")).with_source(error)
+                    })?;
+                    add(&mut open, &meant);
                 }
                 // A document type could define entities; no vCenter sends one.
                 Event::DocType(_) => return Err(wrong("the answer has a document type".into())),
@@ -128,25 +131,6 @@ fn close(open: &mut [Element], ended: Element) -> Result<()> {
 fn add(open: &mut [Element], text: &str) {
     if let Some(last) = open.last_mut() {
         last.text.push_str(text);
-    }
-}
-
-/// The character that a reference stands for; XML knows five by name.
-fn meaning(name: &str) -> Option<char> {
-    match name {
-        "lt" => Some('<'),
-        "gt" => Some('>'),
-        "amp" => Some('&'),
-        "apos" => Some('\''),
-        "quot" => Some('"'),
-        _ => {
-            let number = name.strip_prefix('#')?;
-            let code = match number.strip_prefix('x') {
-                Some(hex) => u32::from_str_radix(hex, 16).ok()?,
-                None => number.parse().ok()?,
-            };
-            char::from_u32(code)
-        }
     }
 }
 
